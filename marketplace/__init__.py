@@ -1,0 +1,1 @@
+"""Caravan: a self-hosted app store for LLaMA."""

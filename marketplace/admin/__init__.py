@@ -1,0 +1,1 @@
+"""The operator's desk: no tables, no rules of its own."""

@@ -1,0 +1,1 @@
+"""Flights, the auction, views and clicks."""

@@ -1,0 +1,1 @@
+"""One ledger: prices, orders, splits, refunds."""

@@ -1,0 +1,1 @@
+"""Apps, releases, listings and search."""

@@ -1,0 +1,1 @@
+"""One shared LLaMA: scheduler, engine process, client, model registry."""

@@ -1,0 +1,1 @@
+"""The outside world's plumbing: database, jobs, blobs, mail, logs."""

@@ -1,0 +1,65 @@
+"""Letters: enqueued with the work they tell of, sent by the worker."""
+
+import smtplib
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from sqlmodel import Session
+
+from marketplace.infra import jobs
+from marketplace.infra.jobs import Handler, JobContext
+from marketplace.kernel.ids import new_id
+
+SMTP_TIMEOUT_S = 20
+
+
+class MailSettings(BaseModel):
+    """How letters leave the store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sender: str = Field("Caravan <store@localhost>", description="The From address of letters.")
+    smtp_host: str = Field(
+        "", description="SMTP server. Empty: letters are written as .eml files, not sent."
+    )
+    smtp_port: int = Field(587, description="Port of the SMTP server.")
+    smtp_user: str = Field("", description="User name at the SMTP server; empty: none is sent.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password at the SMTP server.")
+
+
+def send(session: Session, *, to: str, subject: str, text: str, html: str) -> None:
+    """Enqueue one letter in the caller's transaction."""
+    jobs.enqueue(session, "infra.send_mail", to=to, subject=subject, text=text, html=html)
+
+
+def handlers(settings: MailSettings, folder: Path) -> dict[str, Handler]:
+    """The job that sends letters: by SMTP when a server is set, else into `folder`."""
+    deliver: Callable[[EmailMessage], None]
+    if settings.smtp_host:
+
+        def deliver(letter: EmailMessage) -> None:
+            with smtplib.SMTP(
+                settings.smtp_host, settings.smtp_port, timeout=SMTP_TIMEOUT_S
+            ) as server:
+                server.starttls()
+                if settings.smtp_user:
+                    server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
+                server.send_message(letter)
+    else:
+
+        def deliver(letter: EmailMessage) -> None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{new_id()}.eml").write_bytes(bytes(letter))
+
+    def send_mail(context: JobContext) -> None:
+        letter = EmailMessage()
+        letter["From"] = settings.sender
+        letter["To"] = context.payload["to"]
+        letter["Subject"] = context.payload["subject"]
+        letter.set_content(context.payload["text"])
+        letter.add_alternative(context.payload["html"], subtype="html")
+        deliver(letter)
+
+    return {"infra.send_mail": send_mail}

@@ -1,0 +1,1 @@
+"""The house's own vocabulary: time, ids, money, errors. Pure standard library."""

@@ -1,0 +1,1 @@
+"""Checks, the human queue and its verdicts."""

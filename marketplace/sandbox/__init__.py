@@ -1,0 +1,1 @@
+"""Runs strangers' code behind two walls."""

@@ -1,0 +1,182 @@
+"""The edge of a request: its session, its commit, and what its errors become."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, current_app, g, jsonify, render_template, request
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+from werkzeug.exceptions import HTTPException
+
+from marketplace.kernel.errors import (
+    CaravanError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    Limited,
+    NotFound,
+    TooLarge,
+    Unavailable,
+)
+from marketplace.kernel.ids import new_id
+from marketplace.web.auth import NotSignedIn, actor, wants_json
+from marketplace.web.csrf import SAFE_METHODS
+from marketplace.web.i18n import gettext as _
+
+log = structlog.get_logger()
+
+STATUSES: dict[type[CaravanError], int] = {
+    NotSignedIn: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooLarge: 413,
+    Invalid: 422,
+    Limited: 429,
+    Unavailable: 503,
+}
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """What the error page shows.
+
+    Args:
+        message: a sentence for the person.
+        request_id: what they can quote to the operator.
+    """
+
+    status: int
+    title: str
+    message: str
+    request_id: str
+
+
+def db() -> Session:
+    """This request's session, committed at the end when the answer's status is below 400.
+
+    Requests that only read (GET, HEAD) get a session that cannot hold up a writer.
+    """
+    if "db" not in g:
+        g.db = current_app.extensions["database"].open(writes=request.method not in SAFE_METHODS)
+    session: Session = g.db
+    return session
+
+
+def after_commit(action: Callable[[], None]) -> None:
+    """Do this once the request's changes are safely in the database; never if they are not."""
+    g.setdefault("after_commit", []).append(action)
+
+
+def status_of(error: CaravanError) -> int:
+    """The HTTP status of an error's family."""
+    return next(status for family, status in STATUSES.items() if isinstance(error, family))
+
+
+def _settle(response: Response) -> Response:
+    session: Session | None = g.pop("db", None)
+    actions: list[Callable[[], None]] = g.pop("after_commit", [])
+    if session is not None:
+        try:
+            if response.status_code < HTTPStatus.BAD_REQUEST:
+                session.commit()
+            else:
+                session.rollback()
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            session.close()
+    if response.status_code < HTTPStatus.BAD_REQUEST:
+        for action in actions:
+            action()
+    return response
+
+
+def _close(_error: BaseException | None) -> None:
+    session: Session | None = g.pop("db", None)
+    if session is not None:
+        session.rollback()
+        session.close()
+
+
+def _answer(
+    status: int, message: str, *, rule: str | None = None, fields: dict[str, str] | None = None
+) -> Response:
+    title = HTTPStatus(status).phrase
+    if wants_json():
+        problem = {
+            "type": f"urn:caravan:{rule}" if rule else "about:blank",
+            "title": title,
+            "status": status,
+            "detail": message,
+            "request_id": g.request_id,
+        }
+        if rule:
+            problem["rule"] = rule
+        if fields:
+            problem["errors"] = fields
+        response = jsonify(problem)
+        response.content_type = "application/problem+json"
+    else:
+        page = ErrorPage(status, _(title), message, g.request_id)
+        response = current_app.make_response(render_template("errors/error.html", page=page))
+    response.status_code = status
+    return response
+
+
+def _on_expected(error: CaravanError) -> Response:
+    response = _answer(status_of(error), error.message, rule=error.rule, fields=error.fields)
+    if isinstance(error, Limited):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+HTTP_MESSAGES = {
+    404: "There is no page at this address. It may have moved, or the link is broken.",
+    405: "This address does not accept that kind of request.",
+    413: "That is larger than this store accepts.",
+}
+
+
+def _on_http(error: HTTPException) -> Response:
+    if error.response is not None:
+        return current_app.make_response(error.response)
+    status = error.code or 500
+    message = HTTP_MESSAGES.get(status, error.description or HTTPStatus(status).phrase)
+    return _answer(status, _(message))
+
+
+def _on_operational(error: OperationalError) -> Response:
+    log.error("database.failed", request_id=g.request_id, exc_info=error)
+    text = str(error.orig).lower()
+    if "disk is full" in text or "no space left" in text or "disk i/o error" in text:
+        message = _("The store's disk is full, so nothing was saved. Please tell its operator.")
+    else:
+        message = _("The database did not answer, so nothing was saved. Please try again.")
+    return _answer(503, message, rule="database")
+
+
+def _on_bug(error: Exception) -> Response:
+    log.error("request.failed", request_id=g.request_id, path=request.path, exc_info=error)
+    message = _("Something went wrong on our side. Nothing was saved; please try again.")
+    return _answer(500, message)
+
+
+def _begin() -> None:
+    g.request_id = new_id().hex[-12:]
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def install(app: Flask) -> None:
+    """Give the app its session per request and its table of errors. Runs first of all."""
+    app.before_request(_begin)
+    app.after_request(_settle)
+    app.teardown_request(_close)
+    app.register_error_handler(CaravanError, _on_expected)
+    app.register_error_handler(HTTPException, _on_http)
+    app.register_error_handler(OperationalError, _on_operational)
+    app.register_error_handler(Exception, _on_bug)
+    app.context_processor(lambda: {"actor": actor()})

@@ -1,0 +1,146 @@
+"""Languages: which one a request is in, its messages, numbers, dates and money."""
+
+import gettext as stdlib_gettext
+import io
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from babel import Locale, dates, numbers
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask, Response, g, has_request_context, request
+
+from marketplace.kernel.money import Money
+from marketplace.web.auth import actor
+
+TRANSLATIONS = Path(__file__).parent.parent / "translations"
+SOURCE_LOCALE = "en"
+COOKIE = "caravan_lang"
+YEAR_S = 365 * 24 * 3600
+
+
+@cache
+def locales() -> tuple[str, ...]:
+    """The languages of this store: English, and each folder of translations."""
+    found = sorted(po.parent.parent.name for po in TRANSLATIONS.glob("*/LC_MESSAGES/*.po"))
+    return (SOURCE_LOCALE, *found)
+
+
+@cache
+def catalogue(locale: str) -> stdlib_gettext.NullTranslations:
+    """A language's messages, compiled in memory from its .po file."""
+    file = TRANSLATIONS / locale / "LC_MESSAGES" / "messages.po"
+    if not file.exists():
+        return stdlib_gettext.NullTranslations()
+    compiled = io.BytesIO()
+    with file.open("rb") as source:
+        write_mo(compiled, read_po(source, locale=locale))
+    compiled.seek(0)
+    return stdlib_gettext.GNUTranslations(compiled)
+
+
+def current_locale() -> str:
+    """This request's language: asked for, remembered, the person's, the browser's, English."""
+    if not has_request_context():
+        return SOURCE_LOCALE
+    if "locale" not in g:
+        g.locale = _choose()
+    return str(g.locale)
+
+
+def _choose() -> str:
+    person = actor()
+    wishes = (
+        request.args.get("lang"),
+        request.cookies.get(COOKIE),
+        person.locale if person else None,
+        request.accept_languages.best_match(locales()),
+    )
+    return next((wish for wish in wishes if wish in locales()), SOURCE_LOCALE)
+
+
+def direction(locale: str) -> str:
+    """`rtl` or `ltr`, for the dir attribute."""
+    return Locale.parse(locale).text_direction
+
+
+def gettext(message: str, /, **values: object) -> str:
+    """The message in this request's language, with `%(name)s` filled in."""
+    text = catalogue(current_locale()).gettext(message)
+    return text % values if values else text
+
+
+def ngettext(singular: str, plural: str, count: int, /, **values: object) -> str:
+    """The message in the plural form that `count` takes in this request's language."""
+    text = catalogue(current_locale()).ngettext(singular, plural, count)
+    return text % {"num": count, **values}
+
+
+def format_number(value: float) -> str:
+    """A number as this language writes it."""
+    return numbers.format_decimal(value, locale=current_locale())
+
+
+def format_money(amount: Money) -> str:
+    """An amount as this language writes it; fractions of a cent are shown where there are any."""
+    digits = numbers.get_currency_precision(amount.currency)
+    value = amount.decimal()
+    whole = value == round(value, digits)
+    return numbers.format_currency(
+        value,
+        amount.currency,
+        format=None if whole else "¤#,##0.00####",
+        currency_digits=whole,
+        locale=current_locale(),
+    )
+
+
+def format_datetime(instant: datetime) -> str:
+    """An instant, medium length, in UTC."""
+    return dates.format_datetime(instant, "medium", locale=current_locale())
+
+
+def format_date(instant: datetime) -> str:
+    """The day of an instant, in UTC."""
+    return dates.format_date(instant, "medium", locale=current_locale())
+
+
+def format_ms(milliseconds: float) -> str:
+    """A duration: milliseconds below one second, else seconds with one decimal."""
+    if milliseconds < 1000:
+        return gettext("%(n)s ms", n=format_number(round(milliseconds)))
+    return gettext("%(n)s s", n=format_number(round(milliseconds / 1000, 1)))
+
+
+def _remember(response: Response) -> Response:
+    asked = request.args.get("lang")
+    if asked in locales():
+        response.set_cookie(COOKIE, asked or "", max_age=YEAR_S, samesite="Lax", httponly=True)
+    return response
+
+
+def install(app: Flask) -> None:
+    """Translations and formats for templates; `?lang=` is remembered in a cookie."""
+    app.after_request(_remember)
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda message: catalogue(current_locale()).gettext(message),
+        lambda one, many, n: catalogue(current_locale()).ngettext(one, many, n),
+        newstyle=True,
+    )
+    app.jinja_env.globals.update(
+        format_number=format_number,
+        format_money=format_money,
+        format_datetime=format_datetime,
+        format_date=format_date,
+        format_ms=format_ms,
+        text_direction=direction,
+    )
+    app.context_processor(
+        lambda: {
+            "locale": current_locale(),
+            "dir": direction(current_locale()),
+            "locales": locales(),
+        }
+    )

@@ -1,0 +1,69 @@
+"""What every template may use: static addresses, Markdown, time, letters."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nh3
+from flask import Flask, current_app, render_template
+from jinja2 import StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from sqlmodel import Session
+
+from marketplace.infra import mail
+
+STATIC = Path(__file__).parent.parent.parent / "static"
+MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table"])
+ALLOWED_TAGS = set(
+    "p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong a"
+    " table thead tbody tr th td".split()
+)
+
+
+def markdown(text: str) -> Markup:
+    """Markdown that a person, a developer or a model wrote, as safe HTML."""
+    html = nh3.clean(
+        MARKDOWN.render(text),
+        tags=ALLOWED_TAGS,
+        attributes={"a": {"href", "title"}, "th": {"align"}, "td": {"align"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="nofollow noopener noreferrer ugc",
+    )
+    return Markup(html)  # noqa: S704  (cleaned by nh3 on the line above)
+
+
+@cache
+def _fingerprint(filename: str, changed_ns: int) -> str:
+    return hashlib.sha256((STATIC / filename).read_bytes()).hexdigest()[:10]
+
+
+def _add_fingerprint(endpoint: str, values: dict[str, Any]) -> None:
+    # A static address changes with its content, so browsers may keep it for ever.
+    if endpoint == "static" and "filename" in values:
+        file = STATIC / values["filename"]
+        if file.is_file():
+            values["v"] = _fingerprint(values["filename"], file.stat().st_mtime_ns)
+
+
+def send_letter(session: Session, event: str, *, to: str, **context: Any) -> None:
+    """Enqueue a letter from `templates/email/<event>/`, in the present language."""
+    folder = f"email/{event}"
+    mail.send(
+        session,
+        to=to,
+        subject=" ".join(render_template(f"{folder}/subject.txt", **context).split()),
+        text=render_template(f"{folder}/body.txt", **context),
+        html=render_template(f"{folder}/body.html", **context),
+    )
+
+
+def install(app: Flask) -> None:
+    """Filters and globals; a template that names an unknown variable fails."""
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["markdown"] = markdown
+    app.url_defaults(_add_fingerprint)
+    app.context_processor(lambda: {"store_name": current_app.config["STORE_NAME"]})

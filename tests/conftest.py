@@ -1,0 +1,57 @@
+"""Fixtures for every room: a database of each kind, and a session that leaves no trace."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import Session, SQLModel
+
+from marketplace import app as _every_table  # noqa: F401  (importing the app registers its tables)
+from marketplace.infra.db import Database
+
+
+def _fresh_postgres(url: str) -> Database:
+    database = Database(url)
+    with database.engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    return database
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One database for the run, SQLite or what CARAVAN_TEST_DATABASE_URL names (it is emptied)."""
+    url = os.environ.get("CARAVAN_TEST_DATABASE_URL")
+    if url:
+        database = _fresh_postgres(url)
+    else:
+        file: Path = tmp_path_factory.mktemp("database") / "store.db"
+        database = Database(f"sqlite:///{file}")
+    SQLModel.metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def empty_database(database: Database) -> Iterator[Database]:
+    """The database, emptied afterwards, for tests whose subject commits by itself."""
+    yield database
+    with database.engine.begin() as connection:
+        if database.is_sqlite:
+            connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        for table in reversed(SQLModel.metadata.sorted_tables):
+            connection.execute(table.delete())
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """A session inside an outer transaction that is rolled back at the end."""
+    with database.engine.connect() as connection:
+        transaction = connection.begin()
+        with Session(
+            connection, join_transaction_mode="create_savepoint", expire_on_commit=False
+        ) as session:
+            yield session
+        transaction.rollback()
