@@ -1,0 +1,61 @@
+"""Settings of the inference engine."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class InferenceSettings(BaseModel):
+    """How the engine uses its machine and how long people may queue for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    context: int = Field(
+        default=4096,
+        ge=0,
+        le=1_048_576,
+        description="Context of one request in tokens, prompt and answer together. "
+        "0, or more than the model was trained on, means the model's own length.",
+    )
+    max_sequences: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Requests that are computed together. Each reserves its own context in memory.",
+    )
+    threads: int = Field(
+        default=0,
+        ge=0,
+        le=512,
+        description="CPU threads that compute. 0 means one less than the machine has cores.",
+    )
+    batch_tokens: int = Field(
+        default=2048,
+        ge=32,
+        le=16_384,
+        description="Most tokens of one computing step, while no answer is being written.",
+    )
+    prefill_chunk: int = Field(
+        default=512,
+        ge=16,
+        le=16_384,
+        description="Most prompt tokens read in a step while other answers are being written. "
+        "Smaller keeps running answers smoother, larger starts new ones sooner.",
+    )
+    gpu_layers: int = Field(
+        default=-1,
+        ge=-1,
+        le=1000,
+        description="Layers of the model computed on the GPU. -1 means as many as it has; "
+        "0 keeps everything on the CPU.",
+    )
+    queue_per_app: int = Field(
+        default=32,
+        ge=1,
+        le=10_000,
+        description="Waiting requests one app may have before more are turned away.",
+    )
+    queue_total: int = Field(
+        default=1024,
+        ge=1,
+        le=100_000,
+        description="Waiting requests of all apps together before more are turned away.",
+    )
