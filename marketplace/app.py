@@ -1,5 +1,207 @@
 """The composition root: every room wired to every other, read from top to bottom."""
 
-from marketplace.infra import jobs
+import hashlib
+import hmac
+import os
+import sys
+from http.client import HTTPConnection
+from pathlib import Path
 
-__all__ = ["jobs"]
+from flask import Flask
+from sqlmodel import Session
+
+from marketplace.accounts import views as accounts_views
+from marketplace.accounts.identity import AccountIdentity
+from marketplace.admin import views as admin_views
+from marketplace.admin.doctor import Patient
+from marketplace.ads import jobs as ads_jobs
+from marketplace.ads import views as ads_views
+from marketplace.billing import queries as billing_queries
+from marketplace.billing import views as billing_views
+from marketplace.catalog import views as catalog_views
+from marketplace.catalog.models import App, Release
+from marketplace.inference.client import EngineClient
+from marketplace.infra import mail
+from marketplace.infra.blobs import Blobs
+from marketplace.infra.db import Database
+from marketplace.infra.jobs import Handler
+from marketplace.publishing import views as publishing_views
+from marketplace.review import jobs as review_jobs
+from marketplace.review import views as review_views
+from marketplace.runs import jobs as runs_jobs
+from marketplace.runs import queries as runs_queries
+from marketplace.runs import views as runs_views
+from marketplace.runs.events import EventLogs
+from marketplace.runs.executor import Executor
+from marketplace.runs.pages import Panel
+from marketplace.sandbox import builder
+from marketplace.sandbox.client import RunnerClient
+from marketplace.settings import ROOT, Settings
+from marketplace.web import csp, csrf, edge, i18n, templating
+from marketplace.web.auth import actor
+from marketplace.web.i18n import gettext as _
+
+PING_TIMEOUT_S = 2
+
+
+def blobs(settings: Settings) -> Blobs:
+    """Where bundles, code and icons lie."""
+    return Blobs(settings.folder / "blobs")
+
+
+def pseudonym_maker(settings: Settings) -> "PseudonymMaker":
+    """What apps may know people by."""
+    return PseudonymMaker(settings.signing_key())
+
+
+class PseudonymMaker:
+    """One name for a person in each app: two apps cannot tell that they serve the same one."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key.encode()
+
+    def __call__(self, ident: str, person_id: object) -> str:
+        """An HMAC of app and person under the store's key, 20 hexadecimal digits."""
+        text = f"person:{ident}:{person_id}".encode()
+        return hmac.new(self._key, text, hashlib.sha256).hexdigest()[:20]
+
+
+def create_app(settings: Settings) -> Flask:
+    """The store as one WSGI application, for one web process."""
+    app = Flask(
+        __name__,
+        static_folder=str(ROOT / "static"),
+        template_folder=str(ROOT / "marketplace" / "templates"),
+    )
+    app.config.update(
+        SECRET_KEY=settings.signing_key(),
+        SECURE_COOKIES=settings.web.public_url.startswith("https://"),
+        STORE_NAME=settings.web.store_name,
+        PUBLIC_URL=settings.web.public_url,
+        MAX_CONTENT_LENGTH=settings.web.max_upload_bytes,
+        SEND_FILE_MAX_AGE_DEFAULT=365 * 24 * 3600,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.web.public_url.startswith("https://"),
+    )
+    database = Database(settings.database_address())
+    app.extensions["database"] = database
+    app.extensions["identity"] = AccountIdentity()
+    for part in (edge, csrf, csp, i18n, templating):
+        part.install(app)
+
+    store = blobs(settings)
+    engine = EngineClient(settings.socket("engine"))
+    sandbox = RunnerClient(settings.socket("runners"))
+    logs = EventLogs(settings.folder / "runs")
+    executor = Executor(
+        database=database,
+        sandbox=sandbox,
+        inference=engine,
+        blobs=store,
+        logs=logs,
+        settings=settings.runs,
+        sandbox_settings=settings.sandbox,
+        folder=settings.folder / "executors",
+        pseudonym=pseudonym_maker(settings),
+    )
+    app.extensions["executor"] = executor
+
+    def panel_for(session: Session, listed: App, release: Release | None) -> Panel:
+        person = actor()
+        status = engine.status()
+        unavailable = None if status.ready or status.loading else status.why_not
+        return runs_queries.panel(
+            session,
+            listed,
+            release,
+            person_id=person.id if person else None,
+            unavailable=unavailable and _(unavailable),
+        )
+
+    app.register_blueprint(accounts_views.bp)
+    app.register_blueprint(catalog_views.blueprint(store, panel_for))
+    app.register_blueprint(publishing_views.blueprint(store, billing_queries.earned))
+    app.register_blueprint(review_views.blueprint(store))
+    app.register_blueprint(billing_views.bp)
+    app.register_blueprint(ads_views.bp)
+    app.register_blueprint(runs_views.blueprint(database, executor, logs, settings.runs))
+    app.register_blueprint(admin_views.blueprint(patient(settings, database, engine, sandbox)))
+    return app
+
+
+def patient(
+    settings: Settings,
+    database: Database | None = None,
+    engine: EngineClient | None = None,
+    sandbox: RunnerClient | None = None,
+) -> Patient:
+    """What `marketplace doctor` and the admin page examine."""
+    return Patient(
+        database=database or Database(settings.database_address()),
+        data_dir=settings.folder,
+        engine=(engine or EngineClient(settings.socket("engine"))).status,
+        sandbox=(sandbox or RunnerClient(settings.socket("runners"))).status,
+        runtime=lambda: builder.find_runtime(settings.cache_dir()),
+    )
+
+
+def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
+    """Job name → what does it, of every room."""
+    return {
+        **mail.handlers(settings.mail, settings.folder / "mail"),
+        **review_jobs.handlers(
+            RunnerClient(settings.socket("runners")), blobs(settings), settings.review
+        ),
+        **ads_jobs.handlers(),
+        **runs_jobs.handlers(EventLogs(settings.folder / "runs"), settings.runs),
+    }
+
+
+def job_schedules() -> dict[str, float]:
+    """Job name → seconds between two runs, of every room."""
+    return {**ads_jobs.schedules(), **runs_jobs.schedules()}
+
+
+def _become(module: str, *arguments: str | Path | int) -> None:
+    """Turn this process into another of our modules; nothing of this one stays in memory."""
+    os.execv(sys.executable, [sys.executable, "-m", module, *map(str, arguments)])
+
+
+def run_engine(settings: Settings) -> None:
+    """Become the engine process."""
+    _become(
+        "marketplace.inference.process",
+        "--socket",
+        settings.socket("engine"),
+        "--data-dir",
+        settings.folder,
+        "--demo-model",
+        settings.demo_model,
+        "--settings",
+        settings.inference.model_dump_json(),
+    )
+
+
+def run_runners(settings: Settings) -> None:
+    """Become the process that forks runners."""
+    _become(
+        "marketplace.sandbox.process",
+        "--socket",
+        settings.socket("runners"),
+        "--cache-dir",
+        settings.cache_dir(),
+        "--max-runners",
+        settings.sandbox.max_runners,
+    )
+
+
+def answers(settings: Settings) -> bool:
+    """Whether the web process answers on its port."""
+    connection = HTTPConnection(settings.web.host, settings.web.port, timeout=PING_TIMEOUT_S)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

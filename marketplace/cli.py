@@ -1,0 +1,217 @@
+"""The operator's command, `marketplace`."""
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from marketplace import app as composition
+from marketplace import settings as settings_module
+from marketplace.accounts import service as accounts
+from marketplace.admin import doctor as doctor_module
+from marketplace.inference.commands import models
+from marketplace.infra import log, migrations
+from marketplace.infra.db import Database
+from marketplace.infra.jobs import Worker
+from marketplace.infra.supervise import Supervisor
+from marketplace.kernel.clock import utc_now
+from marketplace.kernel.errors import CaravanError
+from marketplace.publishing import shipped
+from marketplace.sandbox import builder
+from marketplace.settings import ROOT, Settings, Stage
+from marketplace.web.server import Server
+
+READY_TIMEOUT_S = 60
+
+
+@click.group(help="Runs and looks after a Caravan store.")
+@click.version_option("0.1.0", prog_name="Caravan")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Read the settings once for every command."""
+    settings = Settings()
+    log.configure(as_json=settings.stage is Stage.PRODUCTION)
+    context.obj = settings
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM and Ctrl-C set."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    yield stop
+
+
+def own(*arguments: str) -> Sequence[str]:
+    """The command line of one of our own commands."""
+    return (sys.executable, "-m", "marketplace", *arguments)
+
+
+@cli.command()
+@click.option("--port", type=int, help="TCP port, instead of the setting.")
+@click.pass_obj
+def serve(settings: Settings, port: int | None) -> None:
+    """Start the whole store: engine, runners, worker and web. Ctrl-C stops all of it.
+
+    Example: marketplace serve --port 8080
+    """
+    environment = {}
+    if port is not None:
+        environment["CARAVAN_WEB__PORT"] = str(port)
+        web = settings.web.model_copy(
+            update={"port": port, "public_url": f"http://127.0.0.1:{port}"}
+        )
+        settings = settings.model_copy(update={"web": web})
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    settings.signing_key()
+    click.echo("caravan: bringing the database up to date")
+    database = Database(settings.database_address())
+    migrations.upgrade(database)
+    builder.ensure_runtime(settings.cache_dir(), say=lambda text: click.echo(f"caravan: {text}"))
+    with database.writing() as session:
+        names = shipped.submit_all(
+            session, ROOT / "plugins", composition.blobs(settings), now=utc_now()
+        )
+    if names:
+        click.echo(f"caravan: publishing {', '.join(names)}")
+    parts = {name: own(name) for name in ("engine", "runners", "worker", "web")}
+    with stopping() as stop:
+        threading.Thread(target=_announce, args=(settings, database, stop), daemon=True).start()
+        Supervisor(parts, environment).run(stop)
+    database.close()
+    click.echo("caravan: the store is closed")
+
+
+def _announce(settings: Settings, database: Database, stop: threading.Event) -> None:
+    """Print the address once the store answers, and the link for its first operator."""
+    started = time.monotonic()
+    while not composition.answers(settings):
+        if stop.wait(0.1) or time.monotonic() - started > READY_TIMEOUT_S:
+            return
+    click.echo(f"\n  The store is open:  {settings.web.public_url}\n")
+    with database.writing() as session:
+        secret = accounts.first_setup_secret(session, now=utc_now())
+    if secret:
+        click.echo("  Make yourself its operator with this link; it works once:")
+        click.echo(f"  {settings.web.public_url}/accounts/setup/{secret}\n")
+    click.echo("  Ctrl-C closes it.\n")
+
+
+@cli.command()
+@click.pass_obj
+def web(settings: Settings) -> None:
+    """Serve pages; `serve` starts this for you."""
+    Server(settings.web, lambda: composition.create_app(settings)).run()
+
+
+@cli.command()
+@click.pass_obj
+def worker(settings: Settings) -> None:
+    """Do the jobs of the queue; `serve` starts this for you."""
+    database = Database(settings.database_address())
+    with stopping() as stop:
+        Worker(
+            database,
+            composition.job_handlers(settings, database),
+            composition.job_schedules(),
+        ).run(stop)
+    database.close()
+
+
+@cli.command()
+@click.pass_obj
+def engine(settings: Settings) -> None:
+    """Run the shared model; `serve` starts this for you."""
+    composition.run_engine(settings)
+
+
+@cli.command()
+@click.pass_obj
+def runners(settings: Settings) -> None:
+    """Run apps in the sandbox; `serve` starts this for you."""
+    composition.run_runners(settings)
+
+
+@cli.command()
+@click.pass_obj
+def migrate(settings: Settings) -> None:
+    """Bring the database to the newest revision."""
+    database = Database(settings.database_address())
+    migrations.upgrade(database)
+    click.echo(f"The database is at {migrations.current(database)}.")
+
+
+@cli.command("setup-link")
+@click.pass_obj
+def setup_link(settings: Settings) -> None:
+    """Print a new one-time link that makes an operator; older links stop working."""
+    database = Database(settings.database_address())
+    with database.writing() as session:
+        secret = accounts.new_setup_link(session, now=utc_now())
+    click.echo(f"{settings.web.public_url}/accounts/setup/{secret}")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def doctor(settings: Settings, as_json: bool) -> None:  # noqa: FBT001  (click passes it by name)
+    """Check everything the store needs, and say what to do about what is missing."""
+    findings = doctor_module.examine(composition.patient(settings))
+    if as_json:
+        click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            mark = {"good": "✓", "warn": "!", "bad": "✗"}[finding.level]
+            click.echo(f"{mark} {finding.subject}: {finding.message}")
+    sys.exit(any(finding.level == "bad" for finding in findings))
+
+
+@cli.command("settings")
+@click.option("--check", is_flag=True, help="Only say whether docs/settings.md is current.")
+def settings_page(check: bool) -> None:  # noqa: FBT001  (click passes it by name)
+    """Write docs/settings.md from the code."""
+    page = ROOT / "docs" / "settings.md"
+    text = settings_module.as_markdown()
+    if check:
+        sys.exit(page.read_text() != text)
+    page.write_text(text)
+
+
+class RegistryPlace:
+    """What the `models` commands work on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.data_dir: Path = settings.folder
+        self.demo_model: Path = settings.demo_model
+
+
+@cli.group("models", help="Add, list and choose the models apps run on.")
+@click.pass_context
+def models_group(context: click.Context) -> None:
+    """Hand the registry its folders."""
+    context.obj = RegistryPlace(context.obj)
+
+
+for command in models.commands.values():
+    models_group.add_command(command)
+
+
+def main() -> None:
+    """Run the command; what goes wrong in an expected way is one sentence, not a traceback."""
+    try:
+        cli.main(prog_name="marketplace")
+    except CaravanError as error:
+        click.echo(f"marketplace: {error.message}", err=True)
+        sys.exit(1)

@@ -1,0 +1,132 @@
+"""The event log of a run: a file that one process writes and any process may follow."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from marketplace.kernel.ids import RunId
+from marketplace.web.sse import Event
+
+POLL_S = 0.03
+HEARTBEAT_S = 2.0
+LAST = "done"
+
+
+class EventLogs:
+    """The folder of event logs, one file of JSON lines for each run.
+
+    A file and not a table: a stream of tokens would be a database write each, and a reader in
+    another process, or one that comes back after a lost connection, only has to read on.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written = threading.Condition()
+
+    def path(self, run_id: RunId) -> Path:
+        """Where a run's log lies."""
+        return self._folder / f"{run_id}.jsonl"
+
+    def stop_path(self, run_id: RunId) -> Path:
+        """The file whose presence asks the process that runs it to stop."""
+        return self._folder / f"{run_id}.stop"
+
+    def open(self, run_id: RunId) -> "EventWriter":
+        """Begin (or, after a crash, go on with) a run's log."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return EventWriter(self.path(run_id), self._written)
+
+    def ask_to_stop(self, run_id: RunId) -> None:
+        """Leave word for the process that runs it, whichever that is."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.stop_path(run_id).touch()
+
+    def follow(
+        self, run_id: RunId, *, after: int, is_over: Callable[[], bool]
+    ) -> Iterator[Event | None]:
+        """The events after the one numbered `after`, as they are written; None while waiting.
+
+        Args:
+            is_over: asked after two silent seconds; when true, the log is read a last time and
+                the stream ends even without a `done` event.
+        """
+        offset, silent_since, over = 0, time.monotonic(), False
+        pending = b""
+        while True:
+            chunk = self._read(run_id, offset)
+            offset += len(chunk)
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in lines:
+                event = _parse(line)
+                if event.id > after:
+                    yield event
+                if event.name == LAST:
+                    return
+            now = time.monotonic()
+            if chunk:
+                silent_since = now
+                continue
+            if over:
+                return
+            if now - silent_since > HEARTBEAT_S:
+                silent_since, over = now, is_over()
+                yield None
+                continue
+            with self._written:
+                # Writers of this process notify; those of another are found by looking again.
+                self._written.wait(POLL_S)
+
+    def _read(self, run_id: RunId, offset: int) -> bytes:
+        try:
+            with self.path(run_id).open("rb") as file:
+                file.seek(offset)
+                return file.read()
+        except FileNotFoundError:
+            return b""
+
+    def forget_older_than(self, seconds: float) -> int:
+        """Delete the files not touched for so long. Returns: how many."""
+        before = time.time() - seconds
+        old = [file for file in self._folder.glob("*") if file.stat().st_mtime < before]
+        for file in old:
+            file.unlink(missing_ok=True)
+        return len(old)
+
+
+class EventWriter:
+    """Appends the events of one run."""
+
+    def __init__(self, path: Path, written: threading.Condition) -> None:
+        self._written = written
+        self._last_id = 0
+        if path.exists():
+            # A line cut off by a crash is ended here; readers skip what they cannot parse.
+            lines = path.read_bytes().split(b"\n")
+            self._last_id = len(lines)
+        self._file = path.open("ab")
+        if self._last_id:
+            self._file.write(b"\n")
+
+    def write(self, name: str, data: Any) -> None:
+        """Add one event; readers see it at once."""
+        self._last_id += 1
+        line = json.dumps([self._last_id, name, data], ensure_ascii=False, separators=(",", ":"))
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()
+        with self._written:
+            self._written.notify_all()
+
+    def close(self) -> None:
+        """No more events from this process."""
+        self._file.close()
+
+
+def _parse(line: bytes) -> Event:
+    try:
+        number, name, data = json.loads(line)
+    except ValueError:
+        return Event(0, "", None)
+    return Event(number, name, data)

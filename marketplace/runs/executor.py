@@ -1,0 +1,278 @@
+"""Carries out runs in threads of the web process, and ends what a dead process left."""
+
+import fcntl
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlmodel import Session, col, select
+
+from marketplace.ads import service as ads
+from marketplace.catalog.models import App, Release
+from marketplace.inference.ports import Inference
+from marketplace.infra.blobs import Blobs
+from marketplace.infra.db import Database
+from marketplace.kernel.clock import utc_now
+from marketplace.kernel.errors import CaravanError, Limited
+from marketplace.kernel.ids import RunId
+from marketplace.publishing import code
+from marketplace.runs import grants
+from marketplace.runs.events import EventLogs, EventWriter
+from marketplace.runs.host_calls import Desk
+from marketplace.runs.models import Run, RunState
+from marketplace.runs.settings import RunSettings
+from marketplace.sandbox.ports import Job, Outcome, OutcomeKind, Sandbox
+from marketplace.sandbox.settings import SandboxSettings
+
+WATCH_S = 0.1
+REAP_EVERY = 10
+
+log = structlog.get_logger()
+
+
+class Busy(Limited):
+    """This web process carries out as many runs as it may."""
+
+
+class Executor:
+    """Runs apps: one thread each, answered by a `Desk`, ended by one receipt.
+
+    A process holds a lock file while it lives. The kernel frees it even after kill -9, so that
+    any sibling on this host can tell that its runs will never end by themselves.
+
+    Args:
+        folder: where lock files lie; shared by the web processes of this host.
+        pseudonym: (app ident, person id) → what the app may know the person by.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        sandbox: Sandbox,
+        inference: Inference,
+        blobs: Blobs,
+        logs: EventLogs,
+        settings: RunSettings,
+        sandbox_settings: SandboxSettings,
+        folder: Path,
+        pseudonym: Callable[[str, object], str],
+    ) -> None:
+        self._database = database
+        self._sandbox = sandbox
+        self._inference = inference
+        self._blobs = blobs
+        self._logs = logs
+        self._settings = settings
+        self._sandbox_settings = sandbox_settings
+        self._folder = folder
+        self._pseudonym = pseudonym
+        self._lock = threading.Lock()
+        self._stops: dict[RunId, Callable[[], None]] = {}
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._held = os.open(self._lock_path(self.name), os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        threading.Thread(target=self._watch, name="run-watch", daemon=True).start()
+
+    def _lock_path(self, name: str) -> Path:
+        return self._folder / f"{name}.lock"
+
+    def check_room(self) -> None:
+        """Raises: Busy when no further run can be taken on now."""
+        if len(self._stops) >= self._settings.at_once:
+            raise Busy(
+                "The store is running as many apps as it can. Please try again in a moment.",
+                retry_after_s=5,
+            )
+
+    def start(self, run_id: RunId) -> None:
+        """Begin one queued run in a thread of its own."""
+        threading.Thread(target=self._carry_out, args=(run_id,), name=f"run-{run_id}").start()
+
+    def stop(self, run_id: RunId) -> None:
+        """Ask a run to stop, whichever process of this host carries it out."""
+        stop = self._stops.get(run_id)
+        if stop is not None:
+            stop()
+        else:
+            self._logs.ask_to_stop(run_id)
+
+    def _watch(self) -> None:
+        turn = 0
+        while True:
+            for run_id, stop in tuple(self._stops.items()):
+                if self._logs.stop_path(run_id).exists():
+                    stop()
+            if turn % REAP_EVERY == 0:
+                try:
+                    self.reap()
+                except Exception:
+                    log.exception("runs.reap_failed")
+            turn += 1
+            threading.Event().wait(WATCH_S)
+
+    def reap(self) -> None:
+        """End the runs whose process on this host is dead: failed, with a reason, uncharged."""
+        with self._database.reading() as session:
+            held = session.exec(
+                select(Run.id, Run.executor).where(
+                    col(Run.state).in_([RunState.QUEUED, RunState.RUNNING])
+                )
+            ).all()
+        for run_id, name in held:
+            if name and name != self.name and self._is_dead(name):
+                self._end_lost(run_id)
+
+    def _is_dead(self, name: str) -> bool:
+        if not name.startswith(f"{socket.gethostname()}-"):
+            return False
+        try:
+            descriptor = os.open(self._lock_path(name), os.O_RDWR)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        else:
+            return True
+        finally:
+            os.close(descriptor)
+
+    def _end_lost(self, run_id: RunId) -> None:
+        message = (
+            "The store's web process ended in the middle of this run. "
+            "Nothing was charged; please run it again."
+        )
+        with self._database.writing() as session:
+            run = session.get(Run, run_id, with_for_update=True)
+            if run is None or run.has_ended:
+                return
+            run.move_to(RunState.FAILED, now=utc_now())
+            run.error_rule, run.error_message = "store.web-ended", message
+            run.price_micros = 0
+            ads.void_for_run(session, run_id, now=utc_now())
+        writer = self._logs.open(run_id)
+        writer.write("failed", {"message": message})
+        writer.write("done", {})
+        writer.close()
+
+    def _carry_out(self, run_id: RunId) -> None:
+        events = self._logs.open(run_id)
+        try:
+            self._run(run_id, events)
+        except Exception as error:
+            log.exception("run.broke", run=str(run_id))
+            message = (
+                error.message
+                if isinstance(error, CaravanError)
+                else "Something went wrong on the store's side. Nothing was charged."
+            )
+            self._fail(run_id, events, message)
+        finally:
+            with self._lock:
+                self._stops.pop(run_id, None)
+            self._logs.stop_path(run_id).unlink(missing_ok=True)
+            events.write("done", {})
+            events.close()
+
+    def _fail(self, run_id: RunId, events: EventWriter, message: str) -> None:
+        with self._database.writing() as session:
+            run = session.get(Run, run_id, with_for_update=True)
+            if run is not None and not run.has_ended:
+                run.move_to(RunState.FAILED, now=utc_now())
+                run.error_rule, run.error_message = "store.error", message
+                ads.void_for_run(session, run_id, now=utc_now())
+        events.write("failed", {"message": message})
+
+    def _run(self, run_id: RunId, events: EventWriter) -> None:
+        stop = threading.Event()
+        with self._database.writing() as session:
+            run = session.get_one(Run, run_id, with_for_update=True)
+            if run.has_ended:
+                return
+            run.move_to(RunState.RUNNING, now=utc_now())
+            release = session.get_one(Release, run.release_id)
+            app = session.get_one(App, run.app_id)
+            grant = grants.grant_for(
+                run, app, release, self._settings, self._pseudonym(app.ident, run.person_id)
+            )
+            job = Job(
+                run_id=str(run.id),
+                code=code.load(self._blobs, release),
+                entry=release.manifest["runtime"]["entry"],
+                action=run.action,
+                input_json=grants.input_json(run),
+                seed=grant.seed,
+                started_at=run.created_at,
+                grants=grant.permissions,
+                limits=grants.limits_of(release, self._sandbox_settings),
+                locale=run.locale,
+            )
+        events.write("started", {})
+        desk = Desk(grant, database=self._database, inference=self._inference, events=events)
+
+        def stop_all() -> None:
+            stop.set()
+            desk.cancel()
+
+        with self._lock:
+            self._stops[run_id] = stop_all
+        try:
+            outcome = self._sandbox.run(job, desk, stop)
+        finally:
+            desk.close()
+        with self._database.writing() as session:
+            state = self._end(session, run_id, outcome, desk)
+        if state is RunState.FAILED:
+            events.write("failed", {"message": _reason(outcome, desk)[1]})
+
+    def _end(self, session: Session, run_id: RunId, outcome: Outcome, desk: Desk) -> RunState:
+        run = session.get_one(Run, run_id, with_for_update=True)
+        now = utc_now()
+        target = {
+            OutcomeKind.FINISHED: RunState.FINISHED,
+            OutcomeKind.FAILED: RunState.FAILED,
+            OutcomeKind.STOPPED: RunState.STOPPED,
+        }[outcome.kind]
+        run.move_to(target, now=now)
+        run.output = desk.items
+        for name, value in _receipt(outcome, desk).items():
+            setattr(run, name, value)
+        if target is RunState.FAILED:
+            run.error_rule, run.error_message = _reason(outcome, desk)
+            run.error_detail = outcome.error.traceback if outcome.error else None
+            run.price_micros = 0
+            ads.void_for_run(session, run_id, now=now)
+        return target
+
+
+def _reason(outcome: Outcome, desk: Desk) -> tuple[str, str]:
+    if desk.fatal is not None:
+        return desk.fatal.rule or "llm.gone", desk.fatal.message
+    if outcome.error is None:
+        return "app.error", "The app ended without an answer."
+    return outcome.error.rule, outcome.error.message
+
+
+def _receipt(outcome: Outcome, desk: Desk) -> dict[str, Any]:
+    tally = desk.tally
+    return {
+        "model": tally.model,
+        "prompt_tokens": tally.prompt_tokens,
+        "cached_tokens": tally.cached_tokens,
+        "generated_tokens": tally.generated_tokens,
+        "queue_ms": tally.queue_ms,
+        "prefill_ms": tally.prefill_ms,
+        "decode_ms": tally.decode_ms,
+        "cpu_ms": outcome.cpu_ms,
+        "wall_ms": outcome.wall_ms,
+        "host_calls": outcome.host_calls,
+        "permissions_used": sorted(tally.permissions),
+    }

@@ -1,0 +1,49 @@
+"""What one run may do: the release's requests, held down to what this store allows."""
+
+import json
+
+from marketplace.catalog.models import App, Release
+from marketplace.runs.host_calls import Grant
+from marketplace.runs.models import Run
+from marketplace.runs.settings import RunSettings
+from marketplace.sandbox.limits import clamp
+from marketplace.sandbox.ports import Limits
+from marketplace.sandbox.settings import SandboxSettings
+
+
+def grant_for(
+    run: Run, app: App, release: Release, settings: RunSettings, pseudonym: str
+) -> Grant:
+    """The grant of one run. `seed` comes from the run's id, so a replay draws the same."""
+    manifest = release.manifest
+    return Grant(
+        run_id=run.id,
+        app_id=app.id,
+        ident=app.ident,
+        version=release.version,
+        category=app.category,
+        age=app.age,
+        developer_id=app.owner_id,
+        person_id=run.person_id,
+        person=pseudonym,
+        permissions=frozenset(entry["name"] for entry in manifest["permission"]),
+        ad_slots=frozenset(entry["name"] for entry in manifest["ad_slot"]),
+        llm_tokens=min(manifest["limits"]["llm_tokens"], settings.max_llm_tokens),
+        locale=run.locale,
+        seed=run.id.int & 0x7FFFFFFFFFFFFFFF,
+    )
+
+
+def limits_of(release: Release, settings: SandboxSettings) -> Limits:
+    """The sandbox's limits for this release: what it asks for, within what the store allows."""
+    asked = release.manifest["limits"]
+    return clamp(
+        {name: value for name, value in asked.items() if value is not None},
+        usual=settings.usual,
+        ceiling=settings.ceiling,
+    )
+
+
+def input_json(run: Run) -> str:
+    """The run's input as the guest gets it."""
+    return json.dumps(run.input, ensure_ascii=False)

@@ -1,0 +1,329 @@
+"""Answers what a running app asks of the store, within its grant and its budget."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import structlog
+
+from marketplace.ads import service as ads
+from marketplace.ads.models import Offer
+from marketplace.billing import queries as billing
+from marketplace.inference.ports import (
+    EngineGone,
+    Finished,
+    Generation,
+    Inference,
+    Message,
+    Piece,
+    Queued,
+    Usage,
+)
+from marketplace.infra.db import Database
+from marketplace.kernel.clock import utc_now
+from marketplace.kernel.errors import CaravanError
+from marketplace.kernel.ids import AccountId, AppId, RunId
+from marketplace.runs import kv
+from marketplace.runs.events import EventWriter
+from marketplace.runs.models import NOBODY
+from marketplace.sandbox import grants
+from marketplace.sandbox.ports import Refused
+
+DEFAULT_MAX_TOKENS = 256
+MAX_MESSAGES = 64
+MAX_PROMPT_CHARS = 100_000
+MAX_LOG_CHARS = 2_000
+
+log = structlog.get_logger()
+
+@dataclass(frozen=True)
+class Grant:
+    """What one run may do, and for whom.
+
+    Args:
+        person: a pseudonym of the person, different in every app.
+        llm_tokens: the most tokens that may be generated in the whole run.
+    """
+
+    run_id: RunId
+    app_id: AppId
+    ident: str
+    version: str
+    category: str
+    age: int
+    developer_id: AccountId
+    person_id: AccountId
+    person: str
+    permissions: frozenset[str]
+    ad_slots: frozenset[str]
+    llm_tokens: int
+    locale: str
+    seed: int
+
+
+@dataclass
+class Tally:
+    """What a run has used so far."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    queue_ms: int = 0
+    prefill_ms: int = 0
+    decode_ms: int = 0
+    model: str | None = None
+    permissions: set[str] = field(default_factory=set)
+
+    def add(self, usage: Usage) -> None:
+        """Count one generation."""
+        self.prompt_tokens += usage.prompt_tokens
+        self.cached_tokens += usage.cached_tokens
+        self.generated_tokens += usage.generated_tokens
+        self.queue_ms += usage.queue_ms
+        self.prefill_ms += usage.prefill_ms
+        self.decode_ms += usage.decode_ms
+
+
+class Desk:
+    """The host's side of one run: `sandbox` hands it every call the guest makes.
+
+    Used by the run's own thread alone, except `cancel`.
+    """
+
+    def __init__(
+        self, grant: Grant, *, database: Database, inference: Inference, events: EventWriter
+    ) -> None:
+        self._grant = grant
+        self._database = database
+        self._inference = inference
+        self._events = events
+        self._streams: dict[int, Iterator[Queued | Piece | Finished]] = {}
+        self._requests: set[str] = set()
+        self._cancelled = threading.Event()
+        self._slots: dict[str, Offer | None] = {}
+        self.items: list[dict[str, Any]] = []
+        self.tally = Tally()
+        self.fatal: CaravanError | None = None
+        self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "llm.open": self._open,
+            "llm.next": self._next,
+            "llm.complete": self._complete,
+            "kv.get": self._kv_get,
+            "kv.set": self._kv_set,
+            "kv.delete": self._kv_delete,
+            "kv.incr": self._kv_incr,
+            "kv.keys": self._kv_keys,
+            "ads.slot": self._slot,
+            "billing.entitled": self._entitled,
+            "settings.get": self._settings,
+            "output.write": self._write,
+            "log.write": self._log,
+            "run.queued": self._queued,
+        }
+
+    def call(self, op: str, payload: dict[str, Any]) -> Any:
+        """Answer one host call. Raises: Refused, with a sentence the developer reads."""
+        self._allow(op, payload)
+        try:
+            return self._operations[op](payload)
+        except EngineGone as error:
+            self.fatal = error
+            raise Refused("llm.gone", error.message) from error
+        except CaravanError as error:
+            raise Refused(error.rule or "host.refused", error.message) from error
+
+    def cancel(self) -> None:
+        """Stop what the model is making for this run; from any thread."""
+        self._cancelled.set()
+        for request_id in tuple(self._requests):
+            self._inference.cancel(request_id)
+
+    def close(self) -> None:
+        """Let go of generations the app did not read to their end."""
+        for number in tuple(self._streams):
+            self._streams.pop(number).close()  # type: ignore[attr-defined]  # a generator
+
+    def _allow(self, op: str, payload: dict[str, Any]) -> None:
+        if op == "run.queued":
+            return
+        # The runner's side checks this too; what a process of its own says is not trusted.
+        if refused := grants.refusal(op, payload, self._grant.permissions):
+            raise Refused(*refused)
+        if permission := grants.needed(op, payload):
+            self.tally.permissions.add(permission)
+
+    def _generation(self, payload: dict[str, Any], number: int) -> Generation:
+        messages = payload.get("messages")
+        if not isinstance(messages, list) or not 0 < len(messages) <= MAX_MESSAGES:
+            raise Refused("llm.messages", "A prompt has 1 to 64 messages.")
+        parts = tuple(
+            Message(str(message.get("role", "user")), str(message.get("content", "")))
+            for message in messages
+        )
+        if sum(len(part.content) for part in parts) > MAX_PROMPT_CHARS:
+            raise Refused("llm.too-long", "A prompt may have 100,000 characters at most.")
+        left = self._grant.llm_tokens - self.tally.generated_tokens
+        if left <= 0:
+            raise Refused(
+                "limit.llm_tokens",
+                f"The run used up its {self._grant.llm_tokens} generated tokens.",
+            )
+        asked = payload.get("max_tokens", DEFAULT_MAX_TOKENS)
+        if not isinstance(asked, int) or asked < 1:
+            raise Refused("llm.max-tokens", "max_tokens is a whole number from 1.")
+        return Generation(
+            request_id=f"{self._grant.run_id}-{number}",
+            app=self._grant.ident,
+            person=self._grant.person,
+            messages=parts,
+            max_tokens=min(asked, left),
+            temperature=float(payload.get("temperature", 0.0)),
+            seed=self._grant.seed & 0xFFFFFFFF,
+            json_schema=payload.get("json_schema"),
+        )
+
+    def _open(self, payload: dict[str, Any]) -> int:
+        number = len(self._requests)
+        generation = self._generation(payload, number)
+        self._requests.add(generation.request_id)
+        self._streams[number] = self._inference.generate(generation)
+        return number
+
+    def _next(self, payload: dict[str, Any]) -> dict[str, Any]:
+        handle = payload.get("handle")
+        stream = self._streams.get(handle) if isinstance(handle, int) else None
+        if stream is None:
+            raise Refused("llm.handle", "There is no open answer with this handle.")
+        for event in stream:
+            match event:
+                case Queued(position):
+                    self._events.write("queued", {"position": position})
+                case Piece(text):
+                    return {"text": text}
+                case Finished(reason, usage, model):
+                    self.tally.add(usage)
+                    self.tally.model = model
+                    del self._streams[handle]
+                    return {"end": reason}
+            if self._cancelled.is_set():
+                break
+        self._streams.pop(handle, None)
+        return {"end": "cancelled"}
+
+    def _complete(self, payload: dict[str, Any]) -> dict[str, Any]:
+        handle = self._open(payload)
+        pieces: list[str] = []
+        while "end" not in (answer := self._next({"handle": handle})):
+            pieces.append(answer["text"])
+        return {"text": "".join(pieces), "reason": answer["end"]}
+
+    def _shelf(self, payload: dict[str, Any]) -> kv.Shelf:
+        person = NOBODY if payload.get("scope") == "app" else self._grant.person_id
+        return kv.Shelf(self._grant.app_id, person)
+
+    def _kv_get(self, payload: dict[str, Any]) -> Any:
+        with self._database.reading() as session:
+            return kv.get(session, self._shelf(payload), payload.get("key"))
+
+    def _kv_set(self, payload: dict[str, Any]) -> None:
+        with self._database.writing() as session:
+            kv.put(
+                session,
+                self._shelf(payload),
+                payload.get("key"),
+                payload.get("value"),
+                now=utc_now(),
+            )
+
+    def _kv_delete(self, payload: dict[str, Any]) -> None:
+        with self._database.writing() as session:
+            kv.delete(session, self._shelf(payload), payload.get("key"))
+
+    def _kv_incr(self, payload: dict[str, Any]) -> int:
+        with self._database.writing() as session:
+            return kv.increment(
+                session,
+                self._shelf(payload),
+                payload.get("key"),
+                payload.get("by", 1),
+                now=utc_now(),
+            )
+
+    def _kv_keys(self, payload: dict[str, Any]) -> list[str]:
+        with self._database.reading() as session:
+            return kv.keys(session, self._shelf(payload), payload.get("prefix", ""))
+
+    def _slot(self, payload: dict[str, Any]) -> None:
+        name = payload.get("name")
+        if name not in self._grant.ad_slots:
+            raise Refused(
+                "ads.slot", f"“{name}” is not an [[ad_slot]] of this app's caravan.toml."
+            )
+        if name in self._slots:
+            return
+        with self._database.writing() as session:
+            self._slots[name] = ads.decide(
+                session,
+                ads.Opportunity(
+                    slot=name,
+                    app_id=self._grant.app_id,
+                    run_id=self._grant.run_id,
+                    developer_id=self._grant.developer_id,
+                    person_id=self._grant.person_id,
+                    category=self._grant.category,
+                    locale=self._grant.locale,
+                    age=self._grant.age,
+                ),
+                now=utc_now(),
+                draw=Random(f"{self._grant.seed}:{name}").random(),  # noqa: S311  (replayable)
+            )
+
+    def _entitled(self, payload: dict[str, Any]) -> bool:
+        with self._database.reading() as session:
+            return billing.entitled(
+                session, self._grant.person_id, self._grant.app_id, str(payload.get("product"))
+            )
+
+    def _write(self, payload: dict[str, Any]) -> None:
+        kind = payload.get("kind")
+        if kind == "text":
+            self._write_text(str(payload.get("text", "")))
+        elif kind == "json":
+            self._add("item", {"kind": "json", "value": payload.get("value")})
+        elif kind == "slot":
+            name = str(payload.get("name"))
+            self._slot({"name": name})
+            offer = self._slots.get(name)
+            if offer is not None:
+                self._add("slot", {"kind": "slot", "name": name, "offer": str(offer.id)})
+        else:
+            raise Refused("output.kind", f"“{kind}” is not a kind of output this store can show.")
+
+    def _write_text(self, text: str) -> None:
+        if self.items and self.items[-1]["kind"] == "text":
+            self.items[-1]["text"] += text
+        else:
+            self.items.append({"kind": "text", "text": text})
+        self._events.write("text", {"text": text})
+
+    def _add(self, event: str, item: dict[str, Any]) -> None:
+        self.items.append(item)
+        self._events.write(event, item)
+
+    def _settings(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        # No release of this store can declare settings yet, so every app has none.
+        return {}
+
+    def _queued(self, payload: dict[str, Any]) -> None:
+        self._events.write("queued", {"position": int(payload.get("position", 1))})
+
+    def _log(self, payload: dict[str, Any]) -> None:
+        log.info(
+            "app.log",
+            app=self._grant.ident,
+            run=str(self._grant.run_id),
+            level_of_app=str(payload.get("level"))[:16],
+            text=str(payload.get("text", ""))[:MAX_LOG_CHARS],
+        )

@@ -1,0 +1,110 @@
+"""Runs tables: one run of one app for one person, its receipt, and what apps remember."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint, Uuid
+from sqlmodel import Field, SQLModel
+
+from marketplace.infra.types import UtcDateTime, enum_column, json_column
+from marketplace.kernel.errors import Conflict
+from marketplace.kernel.ids import AccountId, AppId, ReleaseId, RunId, new_id
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+ENDED = frozenset({RunState.FINISHED, RunState.FAILED, RunState.STOPPED})
+NEXT_STATES: Mapping[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.FAILED, RunState.STOPPED}),
+    RunState.RUNNING: ENDED,
+    RunState.FINISHED: frozenset(),
+    RunState.FAILED: frozenset(),
+    RunState.STOPPED: frozenset(),
+}
+
+
+class IllegalMove(Conflict):
+    """A run cannot go from its present state to the one asked for."""
+
+
+class Run(SQLModel, table=True):
+    """One run: what was asked, what came out, and what it took.
+
+    The receipt's figures are whole numbers: tokens, milliseconds, bytes, millionths of money.
+    """
+
+    __tablename__ = "runs_run"
+    __table_args__ = (
+        Index("ix_runs_run_person", "person_id", "created_at"),
+        Index("ix_runs_run_app", "app_id", "created_at"),
+        Index("ix_runs_run_state", "state"),
+    )
+
+    id: RunId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
+    app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
+    release_id: ReleaseId = Field(sa_type=Uuid, foreign_key="catalog_release.id")
+    person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    action: str = Field(max_length=64)
+    input: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
+    locale: str = Field(default="en", max_length=16)
+    state: RunState = Field(default=RunState.QUEUED, sa_type=enum_column(RunState))
+    state_changed_at: datetime = Field(sa_type=UtcDateTime)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    executor: str | None = Field(default=None, max_length=120)
+    output: list[dict[str, Any]] = Field(default_factory=list, sa_type=json_column())
+    error_rule: str | None = Field(default=None, max_length=80)
+    error_message: str | None = None
+    error_detail: str | None = None
+    model: str | None = Field(default=None, max_length=200)
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    queue_ms: int = 0
+    prefill_ms: int = 0
+    decode_ms: int = 0
+    cpu_ms: int = 0
+    wall_ms: int = 0
+    host_calls: int = 0
+    permissions_used: list[str] = Field(default_factory=list, sa_type=json_column())
+    price_micros: int = 0
+    currency: str = Field(default="USD", max_length=3)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in ENDED
+
+    def move_to(self, target: RunState, *, now: datetime) -> None:
+        """Move to `target` at `now` (aware UTC), or raise `IllegalMove` and change nothing."""
+        if target not in NEXT_STATES[self.state]:
+            raise IllegalMove(f"A run that is {self.state} cannot become {target}.")
+        self.state, self.state_changed_at = target, now
+
+
+NOBODY = UUID(int=0)
+
+
+class KvEntry(SQLModel, table=True):
+    """One value an app keeps, for one person or (person NOBODY) for all of them."""
+
+    __tablename__ = "runs_kv"
+    __table_args__ = (UniqueConstraint("app_id", "person_id", "key"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
+    app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
+    person_id: UUID = Field(sa_type=Uuid)
+    key: str = Field(max_length=256)
+    value: Any = Field(sa_type=json_column())
+    value_bytes: int
+    changed_at: datetime = Field(sa_type=UtcDateTime)

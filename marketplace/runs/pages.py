@@ -1,0 +1,86 @@
+"""What each page of the runs room shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from marketplace.catalog.models import App, Product
+from marketplace.kernel.money import Money
+from marketplace.kernel.paging import Page
+from marketplace.runs.models import Run
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The box on an app's page in which a person fills the form and runs it.
+
+    Args:
+        actions: as the app described them: name, title, doc, input_schema.
+        chosen: name of the action whose form is open.
+        values: what was typed, by field name.
+        errors: sentence by field name; under "" what concerns the whole form.
+        product: what must be bought first, or None.
+        unavailable: a sentence why no app can run now, or None.
+    """
+
+    app: App
+    actions: Sequence[Mapping[str, Any]]
+    chosen: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    product: Product | None = None
+    is_signed_in: bool = False
+    unavailable: str | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a run took. Times in milliseconds.
+
+    Args:
+        permissions: plain sentences, one for each permission the run used.
+        sponsor: headline of the advertisement shown, or None.
+    """
+
+    run: Run
+    release_version: str
+    price: Money
+    permissions: Sequence[str]
+    sponsor: str | None
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One run: its stream while it goes on, its output and receipt afterwards."""
+
+    run: Run
+    app: App
+    app_name: str
+    action_title: str
+    inputs: Sequence[tuple[str, str]]
+    items: Sequence[Mapping[str, Any]]
+    receipt: Receipt | None
+    events_url: str
+    stop_url: str
+    again_url: str
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One line of a person's list of runs."""
+
+    id: str
+    app_ident: str
+    app_name: str
+    state: str
+    created_at: datetime
+    generated_tokens: int
+    first_words: str
+
+
+@dataclass(frozen=True)
+class RunsPage:
+    """A person's runs, newest first."""
+
+    rows: Page[RunRow]

@@ -1,0 +1,123 @@
+"""Reads of the runs room."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from marketplace.ads import queries as ads
+from marketplace.billing import queries as billing
+from marketplace.catalog import permissions
+from marketplace.catalog import queries as catalog
+from marketplace.catalog.models import App, Release
+from marketplace.kernel.errors import CaravanError
+from marketplace.kernel.ids import AccountId, AppId, OfferId
+from marketplace.kernel.money import Money
+from marketplace.kernel.paging import Page
+from marketplace.runs.models import Run, RunState
+from marketplace.runs.pages import Panel, Receipt, RunRow, RunsPage
+
+ROWS_A_PAGE = 20
+FIRST_WORDS = 80
+
+
+def panel(
+    session: Session,
+    app: App,
+    release: Release | None,
+    *,
+    person_id: AccountId | None,
+    unavailable: str | None,
+) -> Panel:
+    """The run panel of an app's page, before anything is typed."""
+    actions = release.actions["actions"] if release else []
+    return Panel(
+        app=app,
+        actions=actions,
+        chosen=actions[0]["name"] if actions else "",
+        product=billing.product_needed(session, person_id, app.id),
+        is_signed_in=person_id is not None,
+        unavailable=unavailable,
+    )
+
+
+def receipt(session: Session, run: Run) -> Receipt:
+    """What an ended run took."""
+    release = session.get_one(Release, run.release_id)
+    offers = [item["offer"] for item in run.output if item["kind"] == "slot"]
+    card = ads.card(session, OfferId(UUID(offers[0]))) if offers else None
+    return Receipt(
+        run=run,
+        release_version=release.version,
+        price=Money(run.price_micros, run.currency),
+        permissions=[permissions.sentence(name) for name in run.permissions_used],
+        sponsor=card.headline if card else None,
+    )
+
+
+def mine(session: Session, person_id: AccountId, *, number: int, locale: str) -> RunsPage:
+    """One page of a person's runs, newest first."""
+    total = session.exec(
+        select(func.count()).select_from(Run).where(Run.person_id == person_id)
+    ).one()
+    found = session.exec(
+        select(Run, App)
+        .join(App, col(App.id) == col(Run.app_id))
+        .where(Run.person_id == person_id)
+        .order_by(col(Run.created_at).desc())
+        .offset((number - 1) * ROWS_A_PAGE)
+        .limit(ROWS_A_PAGE)
+    ).all()
+    names = catalog.names(session, [app.id for _, app in found], locale=locale)
+    rows = [
+        RunRow(
+            id=str(run.id),
+            app_ident=app.ident,
+            app_name=names.get(app.id, app.name),
+            state=run.state.value,
+            created_at=run.created_at,
+            generated_tokens=run.generated_tokens,
+            first_words=_first_words(run),
+        )
+        for run, app in found
+    ]
+    return RunsPage(Page(rows, number, ROWS_A_PAGE, total))
+
+
+def _first_words(run: Run) -> str:
+    text = next((str(v) for v in run.input.values() if isinstance(v, str) and v), "")
+    return text if len(text) <= FIRST_WORDS else text[:FIRST_WORDS] + "…"
+
+
+def counts_by_app(session: Session, app_ids: list[AppId]) -> Mapping[AppId, int]:
+    """How often each of these apps was run to its end."""
+    rows = session.exec(
+        select(Run.app_id, func.count())
+        .where(col(Run.app_id).in_(app_ids), Run.state == RunState.FINISHED)
+        .group_by(col(Run.app_id))
+    ).all()
+    return {AppId(app_id): count for app_id, count in rows}
+
+
+def going(session: Session) -> int:
+    """How many runs go on now in the whole store."""
+    return session.exec(
+        select(func.count()).select_from(Run).where(Run.state == RunState.RUNNING)
+    ).one()
+
+
+def refilled(
+    panel: Panel, action: str, values: Mapping[str, str], error: CaravanError
+) -> Panel:
+    """The panel again, with what was typed and what is wrong with it."""
+    errors = {**error.fields} or {"": error.message}
+    return replace(panel, chosen=action, values=values, errors=errors)
+
+
+def values_again(session: Session, run_id: UUID, *, person_id: AccountId) -> Mapping[str, Any]:
+    """The input of an earlier run of this person, to be edited and run again."""
+    run = session.get(Run, run_id)
+    return run.input if run is not None and run.person_id == person_id else {}

@@ -1,0 +1,97 @@
+"""Starting and stopping runs."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from marketplace.billing import queries as billing
+from marketplace.catalog.models import App, Release
+from marketplace.kernel.errors import Forbidden, Invalid, Limited, NotFound
+from marketplace.kernel.ids import AccountId, RunId
+from marketplace.runs import fields
+from marketplace.runs.models import ENDED, Run
+from marketplace.web.i18n import gettext as _
+
+
+class RunNotFound(NotFound):
+    """No run has this id, or it belongs to somebody else."""
+
+
+class NotBought(Forbidden):
+    """The app must be bought before it runs."""
+
+
+class NothingToRun(NotFound):
+    """The app has no published release, or no such action."""
+
+
+class BadInput(Invalid):
+    """The form's values do not fit what the action asks for."""
+
+
+class TooManyRuns(Limited):
+    """This person already has as many runs going as one may."""
+
+
+def start(
+    session: Session,
+    app: App,
+    *,
+    person_id: AccountId,
+    action: str,
+    values: dict[str, Any],
+    locale: str,
+    at_once: int,
+    executor: str,
+    now: datetime,
+) -> Run:
+    """Add one queued run; the caller hands it to the executor once it is committed.
+
+    Args:
+        at_once: how many runs one person may have going.
+        executor: the name of the process that will carry it out.
+    Raises: NothingToRun, NotBought, BadInput (with a sentence per field), TooManyRuns.
+    """
+    release = session.get(Release, app.current_release_id) if app.current_release_id else None
+    if release is None:
+        raise NothingToRun(_("This app has no published version yet."))
+    described = next((a for a in release.actions["actions"] if a["name"] == action), None)
+    if described is None:
+        raise NothingToRun(_("This app has no such action. Reload its page and try again."))
+    if billing.product_needed(session, person_id, app.id) is not None:
+        raise NotBought(_("Buy this app first; its page has the button."), rule="app.not-bought")
+    if wrong := fields.problems(values, described["input_schema"]):
+        raise BadInput(_("Please look at the marked fields."), fields=wrong)
+    going = session.exec(
+        select(func.count())
+        .select_from(Run)
+        .where(Run.person_id == person_id, col(Run.state).not_in(ENDED))
+    ).one()
+    if going >= at_once:
+        raise TooManyRuns(
+            _("You have %(n)s runs going. Wait for one to end, or stop it.", n=going),
+            retry_after_s=10,
+        )
+    run = Run(
+        app_id=app.id,
+        release_id=release.id,
+        person_id=person_id,
+        action=action,
+        input=values,
+        locale=locale,
+        state_changed_at=now,
+        created_at=now,
+        executor=executor,
+    )
+    session.add(run)
+    return run
+
+
+def own(session: Session, run_id: RunId, *, person_id: AccountId) -> Run:
+    """One of this person's runs. Raises: RunNotFound."""
+    run = session.get(Run, run_id)
+    if run is None or run.person_id != person_id:
+        raise RunNotFound(_("There is no such run, or it is not yours."))
+    return run

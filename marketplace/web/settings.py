@@ -1,0 +1,24 @@
+"""Settings of the web room."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class WebSettings(BaseModel):
+    """How the store is reached."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    store_name: str = Field("Caravan", description="The store's name on every page.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. Put a proxy in front to face the world."
+    )
+    port: int = Field(8000, ge=0, le=65535, description="TCP port to listen on.")
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="The address people use. With https, cookies are marked Secure.",
+    )
+    workers: int = Field(1, ge=1, description="Web processes; one serves about 200 streams.")
+    threads: int = Field(256, ge=16, description="Threads of each web process.")
+    max_upload_bytes: int = Field(
+        12 * 1024 * 1024, description="Largest request body accepted, in bytes."
+    )
