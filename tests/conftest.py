@@ -2,14 +2,20 @@
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlmodel import Session, SQLModel
 
-from marketplace import app as _every_table  # noqa: F401  (importing the app registers its tables)
+import marketplace
+from marketplace.infra import jobs as _jobs  # noqa: F401  (registers its tables)
 from marketplace.infra.db import Database
+
+# Importing a room's models registers its tables.
+for _room in sorted(Path(marketplace.__file__).parent.glob("*/models.py")):
+    import_module(f"marketplace.{_room.parent.name}.models")
 
 
 def _fresh_postgres(url: str) -> Database:
