@@ -1,0 +1,68 @@
+/*
+ * A form that checks fields as people leave them, sends on Ctrl+Enter, and cannot be sent twice.
+ * Needs: each field's message in the element whose id is the field's name plus "-error".
+ * A submit button may carry data-busy-label.
+ */
+
+function report(control) {
+  const message = document.getElementById(`${control.name}-error`);
+  if (!message) return;
+  const isWrong = !control.validity.valid;
+  control.toggleAttribute("aria-invalid", isWrong);
+  if (isWrong) control.setAttribute("aria-invalid", "true");
+  message.closest(".field")?.classList.toggle("field-wrong", isWrong);
+  message.hidden = !isWrong;
+  message.querySelector("span").textContent = control.validationMessage;
+}
+
+function controls(form) {
+  return [...form.elements].filter((element) => element.name && element.willValidate);
+}
+
+export default function connect(form) {
+  form.noValidate = true;
+  document.querySelector("[data-form-errors]")?.focus();
+
+  form.addEventListener("change", (event) => {
+    if (event.target.willValidate) report(event.target);
+  });
+
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+
+  form.addEventListener("submit", (event) => {
+    const wrong = controls(form).filter((control) => !control.validity.valid);
+    wrong.forEach(report);
+    if (wrong.length > 0) {
+      event.preventDefault();
+      wrong[0].focus();
+      return;
+    }
+    if (form.ariaBusy === "true") {
+      event.preventDefault();
+      return;
+    }
+    if (event.defaultPrevented) return;
+    form.ariaBusy = "true";
+    const button = event.submitter ?? form.querySelector("button[type=submit]");
+    button?.setAttribute("aria-busy", "true");
+    const label = button?.querySelector("span");
+    if (label && button.dataset.busyLabel) {
+      button.dataset.label = label.textContent;
+      label.textContent = button.dataset.busyLabel;
+    }
+  });
+
+  // A page that comes back from the browser's cache is ready to be sent again.
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    form.ariaBusy = null;
+    form.querySelectorAll("button[aria-busy]").forEach((button) => {
+      button.removeAttribute("aria-busy");
+      if (button.dataset.label) button.querySelector("span").textContent = button.dataset.label;
+    });
+  });
+}

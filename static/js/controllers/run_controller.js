@@ -1,0 +1,112 @@
+/*
+ * Follows one run while it happens: text flows in, blocks and the receipt take their places.
+ * Needs on the stage: data-events-url, data-stop-url and the data-label-* words of its status.
+ * Needs inside: [data-run-output], [data-run-status-text], [data-run-live] and the form
+ * [data-run-stop]. A receipt goes to the page's [data-run-receipt], or below the output.
+ * The browser resumes a lost stream by itself with Last-Event-ID, so nothing comes twice.
+ */
+
+import { post } from "../http.js";
+import { Announcer, Typist, fragment } from "../run_text.js";
+
+const NEAR_PX = 96;
+
+export default function connect(stage) {
+  const output = stage.querySelector("[data-run-output]");
+  const status = stage.querySelector("[data-run-status-text]");
+  const stopForm = stage.querySelector("[data-run-stop]");
+  const label = (name) => stage.dataset[`label${name}`];
+  const typist = new Typist(output, keepEndInView);
+  const announcer = new Announcer(stage.querySelector("[data-run-live]"));
+  const source = new EventSource(stage.dataset.eventsUrl);
+  let isOver = false;
+
+  function keepEndInView(change) {
+    const isFollowing = stage.getBoundingClientRect().bottom <= window.innerHeight + NEAR_PX;
+    change();
+    const below = stage.getBoundingClientRect().bottom - window.innerHeight;
+    if (isFollowing && below > 0) window.scrollBy({ top: below + 24, behavior: "instant" });
+  }
+
+  function say(text) {
+    status.textContent = text;
+  }
+
+  function place(html, target) {
+    typist.finish();
+    keepEndInView(() => target.append(fragment(html)));
+  }
+
+  function on(name, handle) {
+    source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+  }
+
+  function end() {
+    if (isOver) return;
+    isOver = true;
+    source.close();
+    typist.finish();
+    stage.removeAttribute("aria-busy");
+    stopForm?.remove();
+    document.removeEventListener("keydown", stopOnEscape);
+    const failed = stage.classList.contains("run-stage-failed");
+    say(label(failed ? "Failed" : "Done"));
+    announcer.finish(status.textContent);
+  }
+
+  async function stop(event) {
+    event?.preventDefault();
+    if (isOver) return;
+    say(label("Stopping"));
+    stopForm.querySelector("button").disabled = true;
+    const response = await post(stage.dataset.stopUrl).catch(() => null);
+    // Without an answer the button works again, and the browser may be asked once more.
+    if (!response?.ok && !isOver) stopForm.querySelector("button").disabled = false;
+  }
+
+  function stopOnEscape(event) {
+    if (event.key === "Escape" && !document.querySelector("dialog[open]")) stop(event);
+  }
+
+  on("queued", ({ position }) => {
+    say(position > 0 ? label("Queued").replace("{n}", position) : label("Next"));
+  });
+  on("text", ({ text }) => {
+    say(label("Writing"));
+    typist.write(text);
+    announcer.hear(text);
+  });
+  on("item", ({ html }) => place(html, output));
+  on("slot", ({ html }) => place(html, output));
+  on("receipt", ({ html }) => {
+    const spot = document.querySelector("[data-run-receipt]");
+    if (spot) spot.replaceChildren();
+    place(html, spot ?? output);
+  });
+  on("failed", ({ message }) => {
+    stage.classList.add("run-stage-failed");
+    const notice = document.createElement("div");
+    notice.className = "notice notice-bad";
+    notice.setAttribute("role", "alert");
+    const words = document.createElement("p");
+    words.dir = "auto";
+    words.textContent = message;
+    notice.append(words);
+    typist.finish();
+    keepEndInView(() => output.append(notice));
+  });
+  on("final", ({ html }) => {
+    typist.finish();
+    keepEndInView(() => output.replaceChildren(fragment(html)));
+  });
+  on("done", end);
+
+  source.addEventListener("error", () => {
+    if (isOver) return;
+    say(label("Lost"));
+    // CLOSED means the server answered with an error: only a fresh page can tell how it stands.
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
+  });
+  stopForm?.addEventListener("submit", stop);
+  document.addEventListener("keydown", stopOnEscape);
+}

@@ -1,0 +1,35 @@
+/*
+ * Connects elements to the small modules their data-controller attribute names, now and when
+ * a page gains elements later. Every page works without any of them.
+ */
+
+const modules = new Map();
+const connected = new WeakMap();
+
+function load(name) {
+  if (!modules.has(name)) modules.set(name, import(`./controllers/${name}_controller.js`));
+  return modules.get(name);
+}
+
+async function connect(element) {
+  const names = element.dataset.controller.split(" ").filter(Boolean);
+  const done = connected.get(element) ?? new Set();
+  connected.set(element, done);
+  for (const name of names) {
+    if (done.has(name)) continue;
+    done.add(name);
+    const module = await load(name);
+    module.default(element);
+  }
+}
+
+function connectAll(root) {
+  if (root.matches?.("[data-controller]")) connect(root);
+  root.querySelectorAll?.("[data-controller]").forEach(connect);
+}
+
+new MutationObserver((changes) => {
+  for (const change of changes) change.addedNodes.forEach(connectAll);
+}).observe(document.body, { childList: true, subtree: true });
+
+connectAll(document.body);
