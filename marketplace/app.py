@@ -164,7 +164,8 @@ def job_schedules() -> dict[str, float]:
 
 def _become(module: str, *arguments: str | Path | int) -> None:
     """Turn this process into another of our modules; nothing of this one stays in memory."""
-    os.execv(sys.executable, [sys.executable, "-m", module, *map(str, arguments)])
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    os.execv(sys.executable, command)  # noqa: S606  (our own module, no shell wanted)
 
 
 def run_engine(settings: Settings) -> None:

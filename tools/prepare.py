@@ -42,9 +42,9 @@ def fail(text: str) -> None:
     raise SystemExit(1)
 
 
-def run(*command: str | Path, **options: object) -> None:
+def run(*command: str | Path) -> None:
     """Run one command; its failure ends the preparation."""
-    result = subprocess.run([str(part) for part in command], **options)  # type: ignore[call-overload]
+    result = subprocess.run([str(part) for part in command], check=False)
     if result.returncode:
         fail(f"“{' '.join(map(str, command))}” failed; its message is above.")
 
@@ -64,7 +64,7 @@ def apt_install(*packages: str) -> bool:
 def make_environment() -> None:
     """Create the virtual environment and the pinned installer in it."""
     if not PYTHON.exists():
-        if sys.version_info < (3, 11):
+        if sys.version_info < (3, 11):  # noqa: UP036  (an older Python may run this very file)
             fail("Caravan needs Python 3.11 or newer; run `make PYTHON=python3.12 …`.")
         say("making the virtual environment")
         try:
@@ -87,9 +87,7 @@ def make_environment() -> None:
 def write_command(name: str, module: str) -> None:
     """A command of ours in the environment's bin folder."""
     script = VENV / "bin" / name
-    script.write_text(
-        f"#!{PYTHON}\nimport sys\n\nfrom {module} import main\n\nsys.exit(main())\n"
-    )
+    script.write_text(f"#!{PYTHON}\nimport sys\n\nfrom {module} import main\n\nsys.exit(main())\n")
     script.chmod(0o755)
 
 

@@ -39,17 +39,14 @@ class Patient:
     """What is examined.
 
     Args:
-        walls: the sandbox's protections on this machine: name → `up`, or why it is not.
-        runtime: where the compiled Python runtime of apps lies, or None when not built.
+        runtime: finds the compiled Python runtime of apps, or None when it is not built.
     """
 
     database: Database
     data_dir: Path
     engine: Callable[[], EngineStatus]
     sandbox: Callable[[], SandboxStatus]
-    walls: dict[str, str]
-    runtime: Path | None
-    web_processes: int
+    runtime: Callable[[], Path | None]
 
 
 def examine(patient: Patient) -> list[Finding]:
@@ -113,18 +110,19 @@ def _engine(status: EngineStatus) -> Iterator[Finding]:
 
 
 def _sandbox(patient: Patient) -> Iterator[Finding]:
-    if patient.runtime is None:
+    runtime = patient.runtime()
+    if runtime is None:
         yield Finding(
             "App runtime", "bad", "It is not built; `marketplace serve` builds it in a minute."
         )
     else:
-        yield Finding("App runtime", "good", f"Built: {patient.runtime.name}.")
+        yield Finding("App runtime", "good", f"Built: {runtime.name}.")
     status = patient.sandbox()
     if status.ready:
         yield Finding("Runners", "good", f"Ready, {status.max_runners} at most at once.")
     else:
         yield Finding("Runners", "bad", status.why_not or "They do not answer.")
-    for wall, state in patient.walls.items():
+    for wall, state in status.walls.items():
         yield Finding(
             f"Wall: {wall}",
             "good" if state == "up" else "warn",

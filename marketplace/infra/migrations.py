@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
+from alembic import command
 from marketplace.infra.db import Database
 
 ROOT = Path(__file__).parent.parent.parent

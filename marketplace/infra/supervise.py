@@ -104,6 +104,6 @@ class Supervisor:
             try:
                 part.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                log.error("part.killed", part=part.name)
+                log.warning("part.killed", part=part.name)
                 os.killpg(part.process.pid, signal.SIGKILL)
                 part.process.wait()

@@ -56,13 +56,13 @@ def problems(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
 
 def _sentence(rule: str, limit: Any, value: Any) -> str:
     if rule == "minLength":
-        return _("Please fill this in.") if not value else _(
-            "Write at least %(n)s characters.", n=limit
+        return (
+            _("Please fill this in.")
+            if not value
+            else _("Write at least %(n)s characters.", n=limit)
         )
     if rule == "maxLength":
-        return _(
-            "This is %(have)s characters long; %(n)s is the most.", have=len(value), n=limit
-        )
+        return _("This is %(have)s characters long; %(n)s is the most.", have=len(value), n=limit)
     if rule in {"minimum", "exclusiveMinimum"}:
         return _("This must be at least %(n)s.", n=limit)
     if rule in {"maximum", "exclusiveMaximum"}:
@@ -70,7 +70,9 @@ def _sentence(rule: str, limit: Any, value: Any) -> str:
     if rule in {"enum", "const"}:
         return _("Choose one of: %(choices)s.", choices=", ".join(map(str, limit)))
     if rule == "type":
-        return _("This must be a number.") if limit in {"integer", "number"} else _(
-            "This is not of the right kind."
+        return (
+            _("This must be a number.")
+            if limit in {"integer", "number"}
+            else _("This is not of the right kind.")
         )
     return _("This does not fit what the app asks for.")

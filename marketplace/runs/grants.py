@@ -11,9 +11,7 @@ from marketplace.sandbox.ports import Limits
 from marketplace.sandbox.settings import SandboxSettings
 
 
-def grant_for(
-    run: Run, app: App, release: Release, settings: RunSettings, pseudonym: str
-) -> Grant:
+def grant_for(run: Run, app: App, release: Release, settings: RunSettings, pseudonym: str) -> Grant:
     """The grant of one run. `seed` comes from the run's id, so a replay draws the same."""
     manifest = release.manifest
     return Grant(

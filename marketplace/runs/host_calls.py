@@ -38,6 +38,7 @@ MAX_LOG_CHARS = 2_000
 
 log = structlog.get_logger()
 
+
 @dataclass(frozen=True)
 class Grant:
     """What one run may do, and for whom.
@@ -258,9 +259,7 @@ class Desk:
     def _slot(self, payload: dict[str, Any]) -> None:
         name = payload.get("name")
         if name not in self._grant.ad_slots:
-            raise Refused(
-                "ads.slot", f"“{name}” is not an [[ad_slot]] of this app's caravan.toml."
-            )
+            raise Refused("ads.slot", f"“{name}” is not an [[ad_slot]] of this app's caravan.toml.")
         if name in self._slots:
             return
         with self._database.writing() as session:

@@ -63,9 +63,7 @@ def blueprint(
     def mine() -> ResponseReturnValue:
         """This person's runs."""
         number = request.args.get("page", 1, type=int)
-        page = queries.mine(
-            db(), actor_id(), number=max(1, number), locale=current_locale()
-        )
+        page = queries.mine(db(), actor_id(), number=max(1, number), locale=current_locale())
         return render_template("runs/mine.html", page=page)
 
     @bp.get("/runs/<uuid:run_id>")

@@ -1,0 +1,90 @@
+"""The event log: read while it is written, resumed by id, ended by a crash."""
+
+import threading
+from pathlib import Path
+
+from marketplace.kernel.ids import RunId, new_id
+from marketplace.runs.events import EventLogs
+from marketplace.web.sse import Event
+
+RUN = RunId(new_id())
+
+
+def names(logs: EventLogs, *, after: int = 0) -> list[str]:
+    """What a reader sees of a run that is over."""
+    events = logs.follow(RUN, after=after, is_over=lambda: True)
+    return [event.name for event in events if event is not None]
+
+
+def written(folder: Path, *events: str) -> EventLogs:
+    logs = EventLogs(folder)
+    writer = logs.open(RUN)
+    for name in events:
+        writer.write(name, {})
+    writer.close()
+    return logs
+
+
+def test_a_reader_sees_every_event_in_order(tmp_path: Path) -> None:
+    logs = written(tmp_path, "started", "text", "text", "done")
+    assert names(logs) == ["started", "text", "text", "done"]
+
+
+def test_a_reader_that_comes_back_goes_on_after_what_it_had(tmp_path: Path) -> None:
+    logs = written(tmp_path, "started", "text", "done")
+    assert names(logs, after=2) == ["done"]
+
+
+def test_a_reader_waits_for_what_is_not_written_yet(tmp_path: Path) -> None:
+    logs = EventLogs(tmp_path)
+    writer = logs.open(RUN)
+    events = logs.follow(RUN, after=0, is_over=lambda: False)
+    seen: list[Event | None] = []
+    reader = threading.Thread(target=lambda: seen.extend(events))
+    reader.start()
+    writer.write("text", {"text": "سلام"})
+    writer.write("done", {})
+    writer.close()
+    reader.join(5)
+    assert not reader.is_alive()
+    assert [e and (e.id, e.name, e.data) for e in seen] == [
+        (1, "text", {"text": "سلام"}),
+        (2, "done", {}),
+    ]
+
+
+def test_a_log_that_another_process_left_is_read_from_its_file(tmp_path: Path) -> None:
+    written(tmp_path, "text", "done")
+    assert names(EventLogs(tmp_path)) == ["text", "done"]
+
+
+def test_a_line_cut_off_by_a_crash_is_skipped_and_the_log_goes_on(tmp_path: Path) -> None:
+    logs = written(tmp_path, "text")
+    with logs.path(RUN).open("ab") as file:
+        file.write(b'[2,"text",{"te')
+    writer = logs.open(RUN)
+    writer.write("failed", {"message": "The web process ended."})
+    writer.write("done", {})
+    writer.close()
+    assert names(logs) == ["text", "failed", "done"]
+
+
+def test_ids_never_repeat_after_a_crash(tmp_path: Path) -> None:
+    logs = written(tmp_path, "text", "text")
+    writer = logs.open(RUN)
+    writer.write("done", {})
+    writer.close()
+    events = logs.follow(RUN, after=0, is_over=lambda: True)
+    ids = [event.id for event in events if event is not None]
+    assert ids == sorted(set(ids))
+
+
+def test_a_stream_without_an_end_is_over_when_the_run_is(tmp_path: Path) -> None:
+    assert names(written(tmp_path, "text")) == ["text"]
+
+
+def test_old_logs_are_forgotten_and_young_ones_kept(tmp_path: Path) -> None:
+    logs = written(tmp_path, "done")
+    assert logs.forget_older_than(3600) == 0
+    assert logs.forget_older_than(-1) == 1
+    assert not logs.path(RUN).exists()
