@@ -159,7 +159,8 @@ class Scheduler:
 
         `max_tokens` is cut to what the context holds after the prompt.
 
-        Raises: BadGeneration when the prompt alone does not fit or the key is in use, QueueFull when too many wait.
+        Raises: BadGeneration when the prompt alone does not fit or the key is in use, QueueFull
+            when too many wait.
         """
         room = min(self.capacity.slot_tokens, self.capacity.kv_tokens) - prompt_tokens
         if room < 1:

@@ -1,0 +1,146 @@
+"""The KV cache and one batch, filled through numpy and computed by one call a step."""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from marketplace.inference.engine.library import llama, take_last_error
+from marketplace.inference.engine.model import Model, type_tokens
+from marketplace.inference.ports import ModelUnavailable
+
+type_rows = npt.NDArray[np.float32]
+CONTEXT_GRAIN = 256  # llama.cpp pads a sequence's context to this
+LARGEST_UBATCH = 512
+
+
+class ComputeFailed(Exception):
+    """llama.cpp could not compute a step; the sequences of the step are lost."""
+
+
+class Context:
+    """Split KV: each of `slots` sequences has `slot_tokens` cells of its own.
+
+    One thread at a time may use a context.
+    """
+
+    def __init__(
+        self, model: Model, *, slots: int, slot_tokens: int, batch_tokens: int, threads: int
+    ) -> None:
+        """Reserve the KV cache; with too little memory, for half as many sequences, and so on.
+
+        Raises: ModelUnavailable when not even one sequence fits.
+        """
+        trained = model.trained_context
+        wanted = min(slot_tokens, trained) if slot_tokens else trained
+        self._handle: Any = None
+        while not self._handle:
+            self._handle = _reserve(model, slots, wanted, batch_tokens, threads)
+            if self._handle:
+                break
+            if slots == 1:
+                raise ModelUnavailable(
+                    f"There is not enough memory for a context of {wanted} tokens: "
+                    f"{take_last_error() or 'llama.cpp gives no reason'}. Set a smaller context."
+                )
+            slots //= 2
+        self.slots = slots
+        self.slot_tokens = min(wanted, int(llama.llama_n_ctx_seq(self._handle)))
+        self.batch_tokens = batch_tokens
+        self._memory = llama.llama_get_memory(self._handle)
+        self._vocab_size = model.vocab_size
+        self._logits_address = 0
+        self._logits_rows = 0
+        self._logits: type_rows = np.empty((0, self._vocab_size), dtype=np.float32)
+        self._allocate_batch(batch_tokens)
+
+    @property
+    def handle(self) -> Any:
+        """llama.cpp's own pointer."""
+        return self._handle
+
+    def put_decoding(self, slots: type_tokens, tokens: type_tokens, positions: type_tokens) -> None:
+        """Begin a batch with one token for each of `slots`, all of whose logits are wanted."""
+        count = len(slots)
+        self._token[:count] = tokens
+        self._position[:count] = positions
+        self._sequence[:count] = slots
+        self._wants_logits[:count] = 1
+        self._count = count
+
+    def put_prompt(self, slot: int, tokens: type_tokens, start: int, *, is_last: bool) -> int:
+        """Add prompt tokens at positions `start` and on. Returns the batch index of the last."""
+        first, end = self._count, self._count + len(tokens)
+        self._token[first:end] = tokens
+        self._position[first:end] = self._ascending[start : start + len(tokens)]
+        self._sequence[first:end] = slot
+        self._wants_logits[first:end] = 0
+        if is_last:
+            self._wants_logits[end - 1] = 1
+        self._count = end
+        return end - 1
+
+    def compute(self) -> None:
+        """Compute the batch. Raises: ComputeFailed when llama.cpp refuses it."""
+        self._batch.n_tokens = self._count
+        status = llama.llama_decode(self._handle, self._batch)
+        if status != 0:
+            raise ComputeFailed(f"llama_decode answered {status}: {take_last_error()}")
+
+    def logits(self, rows: int) -> type_rows:
+        """The logits of the batch just computed, one row for each that was wanted, in order.
+
+        The array is a view that is valid until the next `compute`.
+        """
+        pointer = llama.llama_get_logits(self._handle)
+        address = ctypes.cast(pointer, ctypes.c_void_p).value or 0
+        if address != self._logits_address or rows > self._logits_rows:
+            self._logits_address, self._logits_rows = address, rows
+            self._logits = np.ctypeslib.as_array(pointer, shape=(rows, self._vocab_size))
+        return self._logits[:rows]
+
+    def forget(self, slot: int) -> None:
+        """Empty the cells of one slot."""
+        llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
+
+    def close(self) -> None:
+        """Free the KV cache."""
+        if self._handle:
+            llama.llama_free(self._handle)
+            self._handle = None
+
+    def _allocate_batch(self, size: int) -> None:
+        # Our own arrays behind llama.cpp's struct, made once: a step writes slices, no elements.
+        self._token = np.zeros(size, dtype=np.int32)
+        self._position = np.zeros(size, dtype=np.int32)
+        self._sequence = np.zeros(size, dtype=np.int32)
+        self._wants_logits = np.zeros(size, dtype=np.int8)
+        self._sequences_each = np.ones(size, dtype=np.int32)
+        self._ascending = np.arange(max(size, self.slot_tokens), dtype=np.int32)
+        # seq_id is an array of pointers, each to the one sequence its token belongs to.
+        self._sequence_pointers = self._sequence.ctypes.data + np.arange(
+            size, dtype=np.uint64
+        ) * np.uint64(4)
+        self._count = 0
+        int32_p = ctypes.POINTER(ctypes.c_int32)
+        self._batch = llama.llama_batch()
+        self._batch.token = self._token.ctypes.data_as(int32_p)
+        self._batch.pos = self._position.ctypes.data_as(int32_p)
+        self._batch.n_seq_id = self._sequences_each.ctypes.data_as(int32_p)
+        self._batch.seq_id = self._sequence_pointers.ctypes.data_as(ctypes.POINTER(int32_p))
+        self._batch.logits = self._wants_logits.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
+
+
+def _reserve(model: Model, slots: int, slot_tokens: int, batch_tokens: int, threads: int) -> Any:
+    params = llama.llama_context_default_params()
+    padded = -(-slot_tokens // CONTEXT_GRAIN) * CONTEXT_GRAIN
+    params.n_ctx = slots * padded
+    params.n_seq_max = slots
+    params.kv_unified = False
+    params.n_batch = batch_tokens
+    params.n_ubatch = min(LARGEST_UBATCH, batch_tokens)
+    params.n_threads = threads
+    params.n_threads_batch = threads
+    params.no_perf = True
+    return llama.llama_init_from_model(model.handle, params)

@@ -1,0 +1,279 @@
+"""The decode loop: one thread that plans, computes, samples and reports, step by step."""
+
+import time
+from collections.abc import Callable, Hashable
+from collections.abc import Sequence as Listing
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+import numpy as np
+
+from marketplace.inference.engine.context import ComputeFailed, Context
+from marketplace.inference.engine.model import Model, type_tokens
+from marketplace.inference.engine.sampling import NO_TOKEN, Candidates, Sampler
+from marketplace.inference.ports import Finished, ModelUnavailable, Piece, Queued
+from marketplace.inference.scheduler import Capacity, Scheduler, Sequence, Step
+from marketplace.inference.text import TextStream
+from marketplace.kernel.errors import CaravanError
+
+type_event = Queued | Piece | Finished | CaravanError
+type_events = list[tuple[Hashable, type_event]]
+
+POSITIONS_EVERY_S = 0.2
+RATE_WINDOW_S = 2.0
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One prepared request: its prompt as tokens, its sampler and its text so far."""
+
+    key: Hashable
+    app: str
+    tokens: type_tokens
+    max_tokens: int
+    sampler: Sampler
+    text: TextStream
+    sequence: Sequence | None = field(default=None)
+    position: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The wish that a request ends at the next step."""
+
+    key: Hashable
+
+
+class Stop:
+    """The wish that the loop ends."""
+
+
+class Decoder:
+    """Owns the scheduler and the context; only the thread inside `run` touches them.
+
+    Args:
+        emit: takes the events of one step, from the decode thread; it must not block.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        context: Context,
+        capacity: Capacity,
+        emit: Callable[[type_events], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model_name = model.name
+        self._pieces, self._ends = model.vocabulary.pieces, model.vocabulary.ends
+        self._context = context
+        self._scheduler = Scheduler(capacity)
+        self._emit = emit
+        self._clock = clock
+        self._candidates = Candidates(model.vocab_size)
+        self._inbox: SimpleQueue[Ticket | Cancel | Stop] = SimpleQueue()
+        self._tickets: dict[Hashable, Ticket] = {}
+        self._events: type_events = []
+        self._last_token = np.zeros(capacity.slots, dtype=np.int32)
+        self._next_position = np.zeros(capacity.slots, dtype=np.int32)
+        self._decoding: tuple[Sequence, ...] = ()
+        self._decoding_slots = np.zeros(0, dtype=np.int32)
+        self._decoding_outputs: list[tuple[Ticket, int]] = []
+        self._positions_at = 0.0
+        self._rate_since, self._rate_tokens, self._rate = clock(), 0, 0.0
+        self.prompt_tokens = 0
+        self.generated_tokens = 0
+
+    @property
+    def active(self) -> int:
+        """Requests that are being computed."""
+        return self._scheduler.active
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a slot."""
+        return self._scheduler.waiting
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Generated tokens a second over the last seconds; 0 when nothing has run for a while."""
+        is_fresh = self._clock() - self._rate_since < 2 * RATE_WINDOW_S
+        return self._rate if is_fresh else 0.0
+
+    def submit(self, ticket: Ticket) -> None:
+        """Hand in a request, from any thread."""
+        self._inbox.put(ticket)
+
+    def cancel(self, key: Hashable) -> None:
+        """End a request by the next step, from any thread. Unknown keys are ignored."""
+        self._inbox.put(Cancel(key))
+
+    def stop(self) -> None:
+        """End the loop after the present step, from any thread."""
+        self._inbox.put(Stop())
+
+    def run(self) -> None:
+        """Decode until told to stop. Runs in the engine's one decode thread."""
+        while self._take_wishes():
+            self._step()
+            self._tell_positions()
+            self._flush()
+        for ticket in list(self._tickets.values()):
+            ticket.sampler.close()
+
+    def _take_wishes(self) -> bool:
+        is_idle = not self._tickets
+        while True:
+            try:
+                wish = self._inbox.get(block=is_idle)
+            except Empty:
+                return True
+            is_idle = False
+            if isinstance(wish, Stop):
+                return False
+            if isinstance(wish, Cancel):
+                ticket = self._tickets.get(wish.key)
+                if ticket is not None:
+                    self._end(ticket, "cancelled", self._clock())
+            else:
+                self._enqueue(wish)
+
+    def _enqueue(self, ticket: Ticket) -> None:
+        try:
+            ticket.sequence = self._scheduler.submit(
+                ticket.key,
+                app=ticket.app,
+                prompt_tokens=len(ticket.tokens),
+                max_tokens=ticket.max_tokens,
+                now=self._clock(),
+            )
+        except CaravanError as error:
+            ticket.sampler.close()
+            self._events.append((ticket.key, error))
+            return
+        self._tickets[ticket.key] = ticket
+
+    def _step(self) -> None:
+        step = self._scheduler.plan(self._clock())
+        if step.is_empty:
+            return
+        outputs = self._fill(step)
+        try:
+            self._context.compute()
+        except ComputeFailed as error:
+            self._fail(step, error)
+            return
+        now = self._clock()
+        self._scheduler.settle(step, now)
+        self._next_position[self._decoding_slots] += 1
+        self.prompt_tokens += sum(chunk.count for chunk in step.chunks)
+        if outputs:
+            self._sample(outputs, now)
+
+    def _fill(self, step: Step) -> list[tuple[Ticket, int]]:
+        """Write the step into the batch. Returns whose logits come back, in row order."""
+        # The scheduler hands out the same tuple until somebody joins or leaves, so a step in
+        # which all go on costs no work per sequence here.
+        if step.decoding is not self._decoding:
+            self._decoding = step.decoding
+            slots = [sequence.slot for sequence in step.decoding]
+            self._decoding_slots = np.array(slots, dtype=np.int32)
+            self._decoding_outputs = [
+                (self._tickets[sequence.key], row) for row, sequence in enumerate(step.decoding)
+            ]
+        slots_now = self._decoding_slots
+        self._context.put_decoding(
+            slots_now, self._last_token[slots_now], self._next_position[slots_now]
+        )
+        if not step.chunks:
+            return self._decoding_outputs
+        outputs = list(self._decoding_outputs)
+        for chunk in step.chunks:
+            sequence = chunk.sequence
+            ticket = self._tickets[sequence.key]
+            tokens = ticket.tokens[chunk.start : chunk.start + chunk.count]
+            index = self._context.put_prompt(
+                sequence.slot, tokens, chunk.start, is_last=chunk.is_last
+            )
+            if chunk.is_last:
+                self._next_position[sequence.slot] = sequence.prompt_tokens
+                outputs.append((ticket, index))
+        return outputs
+
+    def _sample(self, outputs: Listing[tuple[Ticket, int]], now: float) -> None:
+        logits = self._context.logits(len(outputs))
+        best = logits.argmax(axis=1).tolist()
+        for row, (ticket, index) in enumerate(outputs):
+            sampler = ticket.sampler
+            if sampler.is_greedy:
+                token = best[row]
+            else:
+                token = sampler.pick(self._context, index, logits[row], self._candidates)
+            self._take(ticket, token, now)
+        self._measure(len(outputs), now)
+
+    def _take(self, ticket: Ticket, token: int, now: float) -> None:
+        if token == NO_TOKEN or self._ends[token]:
+            self._end(ticket, "stop", now)
+            return
+        sequence = ticket.sequence
+        assert sequence is not None  # a ticket in a step was admitted
+        is_last = self._scheduler.sampled(sequence)
+        text = ticket.text.push(self._pieces[token])
+        if text:
+            self._events.append((ticket.key, Piece(text)))
+        if ticket.text.is_stopped:
+            self._end(ticket, "stop", now)
+        elif is_last:
+            self._end(ticket, "length", now)
+        else:
+            self._last_token[sequence.slot] = token
+
+    def _end(self, ticket: Ticket, reason: str, now: float) -> None:
+        sequence = self._release(ticket, reason, now)
+        if rest := ticket.text.finish():
+            self._events.append((ticket.key, Piece(rest)))
+        finished = Finished(reason, sequence.usage(), self._model_name)
+        self._events.append((ticket.key, finished))
+
+    def _release(self, ticket: Ticket, reason: str, now: float) -> Sequence:
+        sequence = ticket.sequence
+        assert sequence is not None  # only enqueued tickets are released
+        self._scheduler.end(sequence, reason, now)
+        if sequence.slot >= 0:
+            self._context.forget(sequence.slot)
+        ticket.sampler.close()
+        del self._tickets[ticket.key]
+        return sequence
+
+    def _fail(self, step: Step, error: ComputeFailed) -> None:
+        now = self._clock()
+        for sequence in (*step.decoding, *(chunk.sequence for chunk in step.chunks)):
+            ticket = self._tickets[sequence.key]
+            self._release(ticket, "failed", now)
+            sentence = f"The model could not compute this answer ({error}). Try again."
+            self._events.append((ticket.key, ModelUnavailable(sentence, rule="llm.compute")))
+
+    def _tell_positions(self) -> None:
+        now = self._clock()
+        if not self._scheduler.waiting or now < self._positions_at:
+            return
+        self._positions_at = now + POSITIONS_EVERY_S
+        for key, position in self._scheduler.positions().items():
+            ticket = self._tickets[key]
+            if ticket.position != position:
+                ticket.position = position
+                self._events.append((key, Queued(position)))
+
+    def _measure(self, tokens: int, now: float) -> None:
+        self.generated_tokens += tokens
+        self._rate_tokens += tokens
+        elapsed = now - self._rate_since
+        if elapsed >= RATE_WINDOW_S:
+            self._rate = self._rate_tokens / elapsed
+            self._rate_since, self._rate_tokens = now, 0
+
+    def _flush(self) -> None:
+        if self._events:
+            self._emit(self._events)
+            self._events = []

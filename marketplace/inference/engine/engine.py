@@ -1,0 +1,105 @@
+"""A loaded model ready to answer: prepares requests in the caller's thread, decodes in its own."""
+
+import os
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+from marketplace.inference.devices import why
+from marketplace.inference.engine import library
+from marketplace.inference.engine.context import Context
+from marketplace.inference.engine.decoder import Decoder, Ticket, type_events
+from marketplace.inference.engine.model import Model
+from marketplace.inference.engine.sampling import Sampler
+from marketplace.inference.ports import EngineStatus, Generation
+from marketplace.inference.scheduler import Capacity
+from marketplace.inference.settings import InferenceSettings
+from marketplace.inference.text import TextStream
+
+
+class Engine:
+    """One model, its context and its decoder. `run` is the decode thread's body."""
+
+    def __init__(
+        self, path: Path, settings: InferenceSettings, emit: Callable[[type_events], None]
+    ) -> None:
+        """Load a model and reserve its memory.
+
+        Args:
+            emit: takes the events of one step, from the decode thread; it must not block.
+        Raises: ModelUnavailable when the model or its context cannot be had.
+        """
+        library.start()
+        self._threads = settings.threads or max(1, (os.cpu_count() or 2) - 1)
+        self._devices = library.devices()
+        self._model = Model(path, gpu_layers=settings.gpu_layers)
+        self._context = Context(
+            self._model,
+            slots=settings.max_sequences,
+            slot_tokens=settings.context,
+            batch_tokens=max(settings.batch_tokens, settings.max_sequences),
+            threads=self._threads,
+        )
+        capacity = Capacity(
+            slots=self._context.slots,
+            slot_tokens=self._context.slot_tokens,
+            kv_tokens=self._context.slots * self._context.slot_tokens,
+            batch_tokens=self._context.batch_tokens,
+            prefill_chunk=settings.prefill_chunk,
+            queue_per_app=settings.queue_per_app,
+            queue_total=settings.queue_total,
+        )
+        self._decoder = Decoder(self._model, self._context, capacity, emit)
+
+    def run(self) -> None:
+        """Decode until `stop`, then free everything."""
+        self._decoder.run()
+        self._context.close()
+        self._model.close()
+
+    def stop(self) -> None:
+        """End `run` after the present step, from any thread."""
+        self._decoder.stop()
+
+    def submit(self, key: Hashable, generation: Generation) -> None:
+        """Prepare a request here and hand it to the decode thread.
+
+        Raises: BadGeneration when its template, schema or grammar cannot be used.
+        """
+        tokens = self._model.prompt(generation.messages)
+        ticket = Ticket(
+            key=key,
+            app=generation.app,
+            tokens=tokens,
+            max_tokens=generation.max_tokens,
+            sampler=Sampler(self._model, generation),
+            text=TextStream(generation.stop),
+        )
+        self._decoder.submit(ticket)
+
+    def cancel(self, key: Hashable) -> None:
+        """End a request by the next step, from any thread."""
+        self._decoder.cancel(key)
+
+    def status(self) -> EngineStatus:
+        """What is loaded and what goes on."""
+        supports_gpu = library.supports_gpu()
+        return EngineStatus(
+            ready=True,
+            model=self._model.name,
+            model_file=self._model.path.name,
+            parameters=self._model.parameters,
+            quantisation=self._model.description,
+            context=self._context.slot_tokens,
+            max_sequences=self._context.slots,
+            threads=self._threads,
+            gpu_layers=self._model.gpu_layers if supports_gpu else 0,
+            devices=self._devices,
+            why_device=why(
+                self._devices, gpu_layers=self._model.gpu_layers, supports_gpu=supports_gpu
+            ),
+            active=self._decoder.active,
+            waiting=self._decoder.waiting,
+            tokens_per_s=self._decoder.tokens_per_s,
+            prompt_tokens_total=self._decoder.prompt_tokens,
+            generated_tokens_total=self._decoder.generated_tokens,
+        )

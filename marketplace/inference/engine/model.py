@@ -1,0 +1,177 @@
+"""One loaded GGUF: its weights, its vocabulary as tables, and its way of chatting."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from marketplace.inference.engine.chat import ChatTemplate
+from marketplace.inference.engine.library import llama, take_last_error
+from marketplace.inference.ports import BadGeneration, Message, ModelUnavailable
+
+type_tokens = npt.NDArray[np.int32]
+CONTROL = 1 << 3  # LLAMA_TOKEN_ATTR_CONTROL
+PIECE_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Every token as tables, so that a step needs no call into the library for its text.
+
+    Args:
+        pieces: the bytes each token writes; nothing for control tokens.
+        ends: whether a token ends the answer.
+    """
+
+    pieces: tuple[bytes, ...]
+    ends: tuple[bool, ...]
+    control: tuple[str, ...]
+    bos: str
+    eos: str
+    adds_bos: bool
+
+
+class Model:
+    """Weights and vocabulary. `close` frees them; contexts must be closed before."""
+
+    def __init__(self, path: Path, *, gpu_layers: int) -> None:
+        """Load a GGUF.
+
+        Args:
+            gpu_layers: -1 as many as the GPU has, 0 none. When loading fails with a GPU, half as
+                many are tried, down to none.
+        Raises: ModelUnavailable with llama.cpp's own complaint.
+        """
+        self.path = path
+        self.gpu_layers = gpu_layers
+        self._handle: Any = None
+        for layers in _attempts(gpu_layers):
+            self._handle = _load(path, layers)
+            if self._handle:
+                self.gpu_layers = layers
+                break
+        if not self._handle:
+            raise ModelUnavailable(
+                f"llama.cpp cannot load {path.name}: {take_last_error() or 'no reason given'}. "
+                "Check the file, or choose another model with `marketplace models use`."
+            )
+        self.vocab: Any = llama.llama_model_get_vocab(self._handle)
+        self.vocab_size: int = llama.llama_vocab_n_tokens(self.vocab)
+        self.trained_context: int = llama.llama_model_n_ctx_train(self._handle)
+        self.parameters: int = llama.llama_model_n_params(self._handle)
+        self.vocabulary = self._read_vocabulary()
+        template = llama.llama_model_chat_template(self._handle, None)
+        self._chat = ChatTemplate(
+            template.decode("utf-8", "replace") if template else None,
+            bos=self.vocabulary.bos,
+            eos=self.vocabulary.eos,
+            control=self.vocabulary.control,
+        )
+
+    @property
+    def handle(self) -> Any:
+        """llama.cpp's own pointer."""
+        return self._handle
+
+    @property
+    def name(self) -> str:
+        """What the model calls itself, else its file's name."""
+        return self._metadata("general.name") or self.path.stem
+
+    @property
+    def description(self) -> str:
+        """Architecture, size and quantisation in llama.cpp's words."""
+        buffer = ctypes.create_string_buffer(256)
+        llama.llama_model_desc(self._handle, buffer, 256)
+        return buffer.value.decode("utf-8", "replace")
+
+    def prompt(self, messages: Sequence[Message]) -> type_tokens:
+        """The tokens of a conversation, up to where the answer begins.
+
+        Raises: BadGeneration when the chat template refuses it.
+        """
+        text = self._chat.render(messages)
+        # The tokeniser adds the first token itself; a template that wrote it would double it.
+        if self.vocabulary.adds_bos and self.vocabulary.bos:
+            text = text.removeprefix(self.vocabulary.bos)
+        return self.tokens(text)
+
+    def tokens(self, text: str) -> type_tokens:
+        """The tokens of a text, control tokens in it included."""
+        data = text.encode("utf-8", "replace")
+        found = np.empty(len(data) + 2, dtype=np.int32)
+        count = llama.llama_tokenize(
+            self.vocab,
+            data,
+            len(data),
+            found.ctypes.data_as(llama.llama_token_p),
+            len(found),
+            True,
+            True,
+        )
+        if count <= 0:
+            raise BadGeneration("The text gives no tokens. Send a text that is not empty.")
+        return found[:count].copy()
+
+    def close(self) -> None:
+        """Free the weights."""
+        if self._handle:
+            llama.llama_model_free(self._handle)
+            self._handle = None
+
+    def _metadata(self, key: str) -> str:
+        buffer = ctypes.create_string_buffer(512)
+        length = llama.llama_model_meta_val_str(self._handle, key.encode(), buffer, 512)
+        return buffer.value.decode("utf-8", "replace") if length > 0 else ""
+
+    def _read_vocabulary(self) -> Vocabulary:
+        size = range(self.vocab_size)
+        vocab = self.vocab
+        control = (
+            llama.llama_vocab_get_text(vocab, token).decode("utf-8", "replace")
+            for token in size
+            if llama.llama_vocab_get_attr(vocab, token) & CONTROL
+        )
+        return Vocabulary(
+            pieces=tuple(self._piece(token) for token in size),
+            ends=tuple(bool(llama.llama_vocab_is_eog(vocab, token)) for token in size),
+            control=tuple(control),
+            bos=self._token_text(llama.llama_vocab_bos(vocab)),
+            eos=self._token_text(llama.llama_vocab_eos(vocab)),
+            adds_bos=bool(llama.llama_vocab_get_add_bos(vocab)),
+        )
+
+    def _piece(self, token: int) -> bytes:
+        buffer = ctypes.create_string_buffer(PIECE_BYTES)
+        length = llama.llama_token_to_piece(self.vocab, token, buffer, PIECE_BYTES, 0, False)
+        if length < 0:
+            buffer = ctypes.create_string_buffer(-length)
+            length = llama.llama_token_to_piece(self.vocab, token, buffer, -length, 0, False)
+        return buffer.raw[:length]
+
+    def _token_text(self, token: int) -> str:
+        if token < 0:
+            return ""
+        text: bytes = llama.llama_vocab_get_text(self.vocab, token)
+        return text.decode("utf-8", "replace")
+
+
+def _attempts(gpu_layers: int) -> list[int]:
+    if gpu_layers == 0 or not llama.llama_supports_gpu_offload():
+        return [0]
+    attempts = [gpu_layers]
+    layers = gpu_layers if gpu_layers > 0 else 64
+    while layers > 1:
+        layers //= 2
+        attempts.append(layers)
+    return [*attempts, 0]
+
+
+def _load(path: Path, gpu_layers: int) -> Any:
+    params = llama.llama_model_default_params()
+    params.n_gpu_layers = gpu_layers
+    return llama.llama_model_load_from_file(str(path).encode(), params)

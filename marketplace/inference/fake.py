@@ -1,0 +1,100 @@
+"""A language model that says what it is told, behind the same door as the real one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event, Lock
+
+from marketplace.inference.ports import (
+    EngineStatus,
+    Finished,
+    Generation,
+    ModelUnavailable,
+    Piece,
+    Queued,
+    Usage,
+)
+from marketplace.inference.text import TextStream
+from marketplace.inference.wire import check
+
+type_answer = Sequence[str] | Callable[[Generation], Sequence[str]]
+
+
+class FakeInference:
+    """Answers every request with the same pieces, or with what a function makes of it.
+
+    Args:
+        pieces: the answer, one token a piece; or a function from the request to it.
+        why_not: makes it an engine without a model, with this sentence.
+
+    Attributes:
+        asked: every generation it was asked for, in order.
+        gate: cleared by a test, it holds answers back before each piece.
+    """
+
+    def __init__(self, pieces: type_answer = ("Hello", "."), why_not: str | None = None) -> None:
+        self._pieces = pieces
+        self._why_not = why_not
+        self._lock = Lock()
+        self._cancelled: dict[str, Event] = {}
+        self._generated_tokens = 0
+        self.asked: list[Generation] = []
+        self.gate = Event()
+        self.gate.set()
+
+    def generate(self, generation: Generation) -> Iterator[Queued | Piece | Finished]:
+        """Stream the answer; see `Inference.generate`."""
+        check(generation)
+        if self._why_not is not None:
+            raise ModelUnavailable(self._why_not, rule="llm.model")
+        cancelled = Event()
+        with self._lock:
+            self.asked.append(generation)
+            self._cancelled[generation.request_id] = cancelled
+        try:
+            yield from self._answer(generation, cancelled)
+        finally:
+            with self._lock:
+                self._cancelled.pop(generation.request_id, None)
+
+    def cancel(self, request_id: str) -> None:
+        """Stop a request from any thread."""
+        with self._lock:
+            cancelled = self._cancelled.get(request_id)
+        if cancelled is not None:
+            cancelled.set()
+
+    def status(self) -> EngineStatus:
+        """A ready engine, unless it was made without a model."""
+        if self._why_not is not None:
+            return EngineStatus(ready=False, why_not=self._why_not)
+        return EngineStatus(
+            ready=True,
+            model="Fake",
+            context=4096,
+            max_sequences=8,
+            active=len(self._cancelled),
+            generated_tokens_total=self._generated_tokens,
+        )
+
+    def _answer(self, generation: Generation, cancelled: Event) -> Iterator[Piece | Finished]:
+        pieces = self._pieces(generation) if callable(self._pieces) else self._pieces
+        text = TextStream(generation.stop)
+        made, reason = 0, "stop"
+        for piece in pieces:
+            while not self.gate.wait(0.01) and not cancelled.is_set():
+                continue
+            if cancelled.is_set():
+                reason = "cancelled"
+                break
+            made += 1
+            self._generated_tokens += 1
+            if shown := text.push(piece.encode()):
+                yield Piece(shown)
+            if text.is_stopped:
+                break
+            if made == generation.max_tokens:
+                reason = "length"
+                break
+        if rest := text.finish():
+            yield Piece(rest)
+        words = sum(len(message.content.split()) for message in generation.messages)
+        yield Finished(reason, Usage(prompt_tokens=words, generated_tokens=made), "Fake")

@@ -1,0 +1,156 @@
+"""What the frames between the engine process and its clients mean, both ways."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, fields
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from marketplace.inference.ports import (
+    BadGeneration,
+    Device,
+    EngineStatus,
+    Finished,
+    Generation,
+    Message,
+    ModelUnavailable,
+    Piece,
+    Queued,
+    Usage,
+)
+from marketplace.inference.scheduler import QueueFull
+from marketplace.kernel.errors import CaravanError, Invalid, Limited
+
+LOADING = "llm.loading"
+LONGEST_TEXT = 2_000_000  # characters of one message; the context ends long before
+
+type_event = Queued | Piece | Finished | CaravanError
+ShortText = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class MessageFrame(BaseModel):
+    """One turn as it is sent."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str = Field(max_length=LONGEST_TEXT)
+
+
+class GenerationFrame(BaseModel):
+    """A generation as it is sent, with the bounds every engine keeps."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    request_id: ShortText
+    app: ShortText
+    person: Annotated[str, Field(max_length=200)]
+    messages: list[MessageFrame] = Field(min_length=1, max_length=1000)
+    max_tokens: int = Field(ge=1, le=1_000_000)
+    temperature: float = Field(ge=0, le=5, allow_inf_nan=False)
+    top_k: int = Field(ge=1, le=1000)
+    top_p: float = Field(gt=0, le=1)
+    seed: int = Field(ge=0, lt=2**63)
+    stop: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(max_length=16)
+    json_schema: dict[str, Any] | None
+    grammar: Annotated[str, Field(max_length=65_536)] | None
+
+    def generation(self) -> Generation:
+        """The generation it stands for."""
+        return Generation(
+            request_id=self.request_id,
+            app=self.app,
+            person=self.person,
+            messages=tuple(Message(turn.role, turn.content) for turn in self.messages),
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            seed=self.seed,
+            stop=tuple(self.stop),
+            json_schema=self.json_schema,
+            grammar=self.grammar,
+        )
+
+
+def from_generation(generation: Generation) -> dict[str, Any]:
+    """A generation as plain lists and maps."""
+    frame = {name.name: getattr(generation, name.name) for name in fields(generation)}
+    schema = generation.json_schema
+    return {
+        **frame,
+        "messages": [asdict(message) for message in generation.messages],
+        "temperature": float(generation.temperature),
+        "top_p": float(generation.top_p),
+        "stop": list(generation.stop),
+        "json_schema": None if schema is None else dict(schema),
+    }
+
+
+def to_generation(frame: object) -> Generation:
+    """The generation in a frame. Raises: BadGeneration naming the field that is wrong."""
+    try:
+        return GenerationFrame.model_validate(frame).generation()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "generation"
+        raise BadGeneration(
+            f"The request to the language model is wrong at `{where}`: {first['msg']}.",
+            rule="llm.request",
+        ) from error
+
+
+def check(generation: Generation) -> None:
+    """Hold a generation against the bounds every engine keeps. Raises: BadGeneration."""
+    to_generation(from_generation(generation))
+
+
+def from_event(number: int, event: type_event) -> list[Any]:
+    """One event of request `number` as a list."""
+    if isinstance(event, Piece):
+        return [number, "piece", event.text]
+    if isinstance(event, Queued):
+        return [number, "queued", event.position]
+    if isinstance(event, Finished):
+        return [number, "finished", event.reason, list(astuple(event.usage)), event.model]
+    return [number, "error", *_from_error(event)]
+
+
+def to_event(wire: Sequence[Any]) -> tuple[int, type_event]:
+    """The request's number and the event. Raises: ValueError for what is no event."""
+    match wire:
+        case [int(number), "piece", str(text)]:
+            return number, Piece(text)
+        case [int(number), "queued", int(position)]:
+            return number, Queued(position)
+        case [int(number), "finished", str(reason), [*usage], str(model)]:
+            return number, Finished(reason, Usage(*usage), model)
+        case [int(number), "error", str(family), str(message), rule, retry_after_s]:
+            return number, _to_error(family, message, rule, retry_after_s)
+    raise ValueError(f"not an event: {wire!r:.100}")
+
+
+def from_status(status: EngineStatus) -> dict[str, Any]:
+    """A status as plain maps and lists."""
+    return asdict(status)
+
+
+def to_status(wire: Mapping[str, Any]) -> EngineStatus:
+    """The status in a frame; what a newer engine adds is left out."""
+    known = {name.name for name in fields(EngineStatus)}
+    values = {key: value for key, value in wire.items() if key in known}
+    devices = tuple(Device(**device) for device in values.pop("devices", ()))
+    return EngineStatus(**values, devices=devices)
+
+
+def _from_error(error: CaravanError) -> list[Any]:
+    if isinstance(error, Limited):
+        return ["limited", error.message, error.rule, error.retry_after_s]
+    family = "invalid" if isinstance(error, Invalid) else "unavailable"
+    return [family, error.message, error.rule, None]
+
+
+def _to_error(family: str, message: str, rule: Any, retry_after_s: Any) -> CaravanError:
+    if family == "limited":
+        return QueueFull(message, retry_after_s=int(retry_after_s or 1), rule=rule)
+    if family == "invalid":
+        return BadGeneration(message, rule=rule)
+    return ModelUnavailable(message, rule=rule)
