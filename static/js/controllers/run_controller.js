@@ -41,16 +41,15 @@ export default function connect(stage) {
     source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
   }
 
-  function end() {
-    if (isOver) return;
+  function end({ state }) {
     isOver = true;
     source.close();
     typist.finish();
     stage.removeAttribute("aria-busy");
+    stage.classList.toggle("run-stage-failed", state === "failed");
     stopForm?.remove();
     document.removeEventListener("keydown", stopOnEscape);
-    const failed = stage.classList.contains("run-stage-failed");
-    say(label(failed ? "Failed" : "Done"));
+    say(label({ failed: "Failed", stopped: "Stopped" }[state] ?? "Done"));
     announcer.finish(status.textContent);
   }
 
@@ -84,7 +83,6 @@ export default function connect(stage) {
     place(html, spot ?? output);
   });
   on("failed", ({ message }) => {
-    stage.classList.add("run-stage-failed");
     const notice = document.createElement("div");
     notice.className = "notice notice-bad";
     notice.setAttribute("role", "alert");
