@@ -1,0 +1,26 @@
+"""What an app imports: `from caravan import App, Context, Field`.
+
+Everything reachable from here is the standard library alone, because it also runs inside the
+store's sandbox. The developer's tools live beside it: `caravan.manifest`, `caravan.bundle`,
+`caravan.checks`, `caravan.testing` and the `caravan` command.
+"""
+
+from caravan.app import App
+from caravan.context import Context
+from caravan.errors import CaravanError, HostError, InvalidAction, InvalidInput, PaymentRequired
+from caravan.field import Field
+from caravan.results import Json, Markdown, Slot
+
+__all__ = [
+    "App",
+    "CaravanError",
+    "Context",
+    "Field",
+    "HostError",
+    "InvalidAction",
+    "InvalidInput",
+    "Json",
+    "Markdown",
+    "PaymentRequired",
+    "Slot",
+]
