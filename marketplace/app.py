@@ -11,6 +11,7 @@ from flask import Flask
 from sqlmodel import Session
 
 from marketplace.accounts import views as accounts_views
+from marketplace.accounts import views_tokens as tokens_views
 from marketplace.accounts.identity import AccountIdentity
 from marketplace.admin import views as admin_views
 from marketplace.admin.doctor import Patient
@@ -85,7 +86,7 @@ def create_app(settings: Settings) -> Flask:
     )
     database = Database(settings.database_address())
     app.extensions["database"] = database
-    app.extensions["identity"] = AccountIdentity()
+    app.extensions["identity"] = AccountIdentity(database)
     for part in (edge, csrf, csp, i18n, templating):
         part.install(app)
 
@@ -119,6 +120,7 @@ def create_app(settings: Settings) -> Flask:
         )
 
     app.register_blueprint(accounts_views.bp)
+    app.register_blueprint(tokens_views.bp)
     app.register_blueprint(catalog_views.blueprint(store, panel_for))
     app.register_blueprint(publishing_views.blueprint(store, billing_queries.earned))
     app.register_blueprint(review_views.blueprint(store))

@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 from werkzeug.exceptions import HTTPException
 
+from marketplace.infra.db import Database
 from marketplace.kernel.errors import (
     CaravanError,
     Conflict,
@@ -60,9 +61,15 @@ def db() -> Session:
     Requests that only read (GET, HEAD) get a session that cannot hold up a writer.
     """
     if "db" not in g:
-        g.db = current_app.extensions["database"].open(writes=request.method not in SAFE_METHODS)
+        g.db = database().open(writes=request.method not in SAFE_METHODS)
     session: Session = g.db
     return session
+
+
+def database() -> Database:
+    """The store's database, for the few changes that outlive an answer that is an error."""
+    found: Database = current_app.extensions["database"]
+    return found
 
 
 def after_commit(action: Callable[[], None]) -> None:

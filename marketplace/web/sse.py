@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, request
+from flask import Response, request, stream_with_context
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,12 @@ def _wire(events: Iterator[Event | None]) -> Iterator[str]:
 
 
 def stream(events: Iterator[Event | None]) -> Response:
-    """Send events as they come; None sends a heartbeat. The iterator must not use `db()`."""
-    response = Response(_wire(events), mimetype="text/event-stream")
+    """Send events as they come; None sends a heartbeat.
+
+    The iterator runs after the request's session is closed, so it must not use `db()`; the
+    request itself, and with it the language, is still at hand.
+    """
+    response = Response(stream_with_context(_wire(events)), mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response

@@ -66,4 +66,9 @@ def install(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["markdown"] = markdown
     app.url_defaults(_add_fingerprint)
-    app.context_processor(lambda: {"store_name": current_app.config["STORE_NAME"]})
+    app.context_processor(
+        lambda: {
+            "store_name": current_app.config["STORE_NAME"],
+            "store_url": current_app.config["PUBLIC_URL"],
+        }
+    )

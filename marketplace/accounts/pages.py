@@ -1,0 +1,84 @@
+"""What each page of the accounts room shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from marketplace.kernel.ids import TokenId
+
+
+@dataclass(frozen=True)
+class FormPage:
+    """A form: empty, or as it was sent with what is wrong with it.
+
+    Args:
+        values: what was typed, by field name; never a password.
+        errors: sentence by field name; under "" what concerns the whole form.
+        next_url: local address to go to afterwards, or "".
+        action: where the form is sent.
+    """
+
+    action: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    next_url: str = ""
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """One browser that is signed in.
+
+    Args:
+        browser: how it names itself (User-Agent).
+    """
+
+    browser: str
+    created_at: datetime
+    is_present: bool
+
+
+@dataclass(frozen=True)
+class SettingsPage:
+    """A person's account.
+
+    Args:
+        locales: (key, name in its own language) of each language of the store.
+        values: fields of the form that is shown again, by name.
+        errors: sentence by field name, of that form.
+    """
+
+    email: str
+    values: Mapping[str, str]
+    locales: Sequence[tuple[str, str]]
+    sessions: Sequence[SessionRow]
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """One API token of a developer."""
+
+    id: TokenId
+    name: str
+    prefix: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    state: Literal["good", "revoked", "ended"]
+
+
+@dataclass(frozen=True)
+class TokensPage:
+    """A developer's API tokens.
+
+    Args:
+        new_secret: of the token that was just made, shown this once; else "".
+        days: how long a new token lasts.
+    """
+
+    rows: Sequence[TokenRow]
+    days: int
+    new_secret: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)

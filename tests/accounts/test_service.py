@@ -1,0 +1,390 @@
+"""Becoming somebody: accounts, sign-in, sessions, passwords and the operator's link."""
+
+import threading
+from datetime import timedelta
+from email.message import EmailMessage
+
+import pytest
+from flask import Flask
+from sqlmodel import Session, select
+
+from marketplace.accounts import limits, passwords, service
+from marketplace.accounts.identity import AccountIdentity
+from marketplace.accounts.models import Account, AccountSession, SetupLink, SignInAttempt
+from marketplace.accounts.service import Visitor
+from marketplace.infra.db import Database
+from marketplace.infra.jobs import Job
+from marketplace.web.auth import Role
+from tests.factories.accounts import (
+    NOON,
+    PASSWORD,
+    VISITOR,
+    cheap_hash,
+    make_account,
+    make_session,
+)
+
+ELSEWHERE = Visitor(address="198.51.100.9", user_agent="")
+NEW = {"email": "Lina@Example.org ", "name": "Lina", "password": PASSWORD}
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real hashes take 150 ms each; `test_passwords` looks at those."""
+    monkeypatch.setattr(passwords, "hashed", cheap_hash)
+    monkeypatch.setattr(passwords, "_nobodys_hash", lambda: cheap_hash("nobody"))
+
+
+@pytest.fixture
+def in_request(small_app: Flask):
+    with small_app.test_request_context("/"):
+        yield
+
+
+def stored(database: Database, **given: object) -> Account:
+    with database.writing() as session:
+        return make_account(session, **given)
+
+
+@pytest.mark.usefixtures("in_request")
+def test_signing_up_opens_an_account_a_session_and_a_letter(session: Session) -> None:
+    signed_in = service.sign_up(session, **NEW, visitor=VISITOR, now=NOON)
+    account = signed_in.account
+    assert (account.email, account.name, account.roles) == (
+        "lina@example.org",
+        "Lina",
+        {Role.SHOPPER},
+    )
+    [job] = session.exec(select(Job)).all()
+    assert (job.name, job.payload["to"]) == ("infra.send_mail", "lina@example.org")
+    assert "Lina" not in job.payload["text"] + job.payload["html"] + job.payload["subject"]
+    [row] = session.exec(select(AccountSession)).all()
+    assert signed_in.secret not in row.model_dump_json()
+    assert row.expires_at == NOON + timedelta(days=30)
+
+
+@pytest.mark.usefixtures("in_request")
+def test_an_address_has_one_account_in_any_letter_case(session: Session) -> None:
+    make_account(session, email="lina@example.org")
+    with pytest.raises(service.EmailTaken) as refused:
+        service.sign_up(session, **NEW, visitor=VISITOR, now=NOON)
+    assert list(refused.value.fields) == ["email"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "lina",
+        "lina@",
+        "@example.org",
+        "a@b@c",
+        "a b@example.org",
+        "a@example.org,b@example.org",
+        "a@example.org\nBcc: b@example.org",
+        "<a@example.org>",
+        "a@-example.org",
+        f"{'a' * 250}@example.org",
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(service.BadEmail):
+        service.normalised_email(text)
+
+
+def test_an_accepted_address_makes_a_header_with_one_recipient() -> None:
+    letter = EmailMessage()
+    letter["To"] = service.normalised_email(" Lina.O'Neil+caravan@Mail.Example.org ")
+    [recipient] = letter["To"].addresses
+    assert recipient.addr_spec == "lina.o'neil+caravan@mail.example.org"
+
+
+@pytest.mark.usefixtures("in_request")
+def test_one_address_cannot_open_accounts_without_end(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SIGN_UP_BY_ADDRESS", limits.Limit(most=2, window_s=3600))
+    for number in range(2):
+        service.sign_up(
+            session, **{**NEW, "email": f"p{number}@example.org"}, visitor=VISITOR, now=NOON
+        )
+    with pytest.raises(limits.TooManyAttempts):
+        service.sign_up(session, **NEW, visitor=VISITOR, now=NOON)
+    assert service.sign_up(session, **NEW, visitor=ELSEWHERE, now=NOON)
+
+
+def test_the_right_password_opens_a_session_of_that_person(empty_database: Database) -> None:
+    account = stored(empty_database, email="lina@example.org")
+    signed_in = service.sign_in(
+        empty_database, email=" LINA@example.org", password=PASSWORD, visitor=VISITOR, now=NOON
+    )
+    with empty_database.reading() as session:
+        found = AccountIdentity(empty_database).by_session(session, signed_in.secret, now=NOON)
+    assert found is not None
+    assert found.id == account.id
+
+
+@pytest.mark.parametrize(
+    ("given", "password"),
+    [
+        ({}, "not the password"),
+        ({"is_closed": True}, PASSWORD),
+        ({"password_hash": None}, PASSWORD),
+        ({"email": "somebody-else@example.org"}, PASSWORD),
+        ({"password_hash": None}, "nobody"),
+    ],
+)
+def test_every_wrong_sign_in_gets_the_same_answer(
+    empty_database: Database, given: dict[str, object], password: str
+) -> None:
+    stored(empty_database, **{"email": "lina@example.org", **given})
+    with pytest.raises(service.WrongPassword, match="do not belong together") as refused:
+        service.sign_in(
+            empty_database,
+            email="lina@example.org",
+            password=password,
+            visitor=VISITOR,
+            now=NOON,
+        )
+    assert list(refused.value.fields) == ["password"]
+    with empty_database.reading() as session:
+        assert session.exec(select(AccountSession)).all() == []
+
+
+def fail(database: Database, times: int, **given: object) -> None:
+    values = {"email": "lina@example.org", "password": "wrong", "visitor": VISITOR, **given}
+    for _ in range(times):
+        with pytest.raises(service.WrongPassword):
+            service.sign_in(database, now=NOON, **values)
+
+
+def test_guessing_one_persons_password_ends_after_ten_attempts(empty_database: Database) -> None:
+    stored(empty_database, email="lina@example.org")
+    fail(empty_database, 10)
+    attempt = {"email": "lina@example.org", "password": PASSWORD, "visitor": ELSEWHERE}
+    with pytest.raises(limits.TooManyAttempts, match="wait 5 minutes") as refused:
+        service.sign_in(empty_database, **attempt, now=NOON)
+    assert refused.value.retry_after_s == 300
+    assert service.sign_in(empty_database, **attempt, now=NOON + timedelta(seconds=301))
+
+
+def test_guessing_over_many_people_ends_by_address(empty_database: Database) -> None:
+    for number in range(50):
+        fail(empty_database, 1, email=f"p{number}@example.org")
+    with pytest.raises(limits.TooManyAttempts):
+        fail(empty_database, 1, email="another@example.org")
+    fail(empty_database, 1, email="another@example.org", visitor=ELSEWHERE)
+
+
+def test_signing_in_forgets_that_persons_attempts_but_not_the_address(
+    empty_database: Database,
+) -> None:
+    stored(empty_database, email="lina@example.org")
+    fail(empty_database, 9)
+    attempt = {"email": "lina@example.org", "password": PASSWORD, "visitor": VISITOR}
+    service.sign_in(empty_database, **attempt, now=NOON)
+    fail(empty_database, 9)
+    with empty_database.reading() as session:
+        by_address = limits.subject("sign-in address", "192.0.2.7")
+        rows = session.exec(select(SignInAttempt).where(SignInAttempt.subject == by_address)).all()
+    assert len(rows) == 19
+
+
+def test_a_password_is_checked_while_others_may_write(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(empty_database, email="lina@example.org")
+
+    def slow(password: str, stored_hash: str | None) -> bool:
+        writer = threading.Thread(target=stored, args=(empty_database,))
+        writer.start()
+        writer.join(5)
+        assert not writer.is_alive()
+        return True
+
+    monkeypatch.setattr(passwords, "matches", slow)
+    service.sign_in(
+        empty_database, email="lina@example.org", password=PASSWORD, visitor=VISITOR, now=NOON
+    )
+
+
+@pytest.mark.usefixtures("in_request")
+def test_a_new_password_is_hashed_before_the_session_is_used(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = service.new_setup_link(session, now=NOON)
+    session.commit()
+
+    def watch(password: str) -> str:
+        assert not session.in_transaction()
+        return cheap_hash(password)
+
+    monkeypatch.setattr(passwords, "hashed", watch)
+    service.sign_up(session, **NEW, visitor=VISITOR, now=NOON)
+    session.commit()
+    service.use_setup_link(
+        session, secret, **{**NEW, "email": "o@example.org"}, visitor=VISITOR, now=NOON
+    )
+
+
+def test_signing_out_ends_this_session_alone(session: Session) -> None:
+    account = make_account(session)
+    here, there = make_session(session, account), make_session(session, account)
+    service.sign_out(session, here)
+    identity = AccountIdentity.__new__(AccountIdentity)
+    assert identity.by_session(session, here, now=NOON) is None
+    assert identity.by_session(session, there, now=NOON) is not None
+
+
+def test_signing_out_everywhere_ends_every_session_of_that_person(session: Session) -> None:
+    account, other = make_account(session), make_account(session)
+    secrets = [make_session(session, account) for _ in range(3)]
+    kept = make_session(session, other)
+    service.sign_out_everywhere(session, account.id)
+    identity = AccountIdentity.__new__(AccountIdentity)
+    assert [identity.by_session(session, s, now=NOON) for s in secrets] == [None] * 3
+    assert identity.by_session(session, kept, now=NOON) is not None
+
+
+def test_opening_a_session_sweeps_up_those_that_are_over(session: Session) -> None:
+    account = make_account(session)
+    make_session(session, account)
+    make_session(session, account, now=NOON + timedelta(days=31))
+    assert len(session.exec(select(AccountSession)).all()) == 1
+
+
+def test_a_new_password_ends_the_sessions_of_other_browsers(empty_database: Database) -> None:
+    with empty_database.writing() as session:
+        account = make_account(session)
+        here, there = make_session(session, account), make_session(session, account)
+    service.change_password(
+        empty_database,
+        account.id,
+        present=PASSWORD,
+        new="another caravan at dawn",
+        secret=here,
+        now=NOON,
+    )
+    with empty_database.reading() as session:
+        identity = AccountIdentity(empty_database)
+        assert identity.by_session(session, here, now=NOON) is not None
+        assert identity.by_session(session, there, now=NOON) is None
+        changed = session.get_one(Account, account.id)
+    assert passwords.matches("another caravan at dawn", changed.password_hash)
+
+
+@pytest.mark.parametrize(
+    ("present", "new", "error", "field"),
+    [
+        ("not it at all", "another caravan", service.WrongPassword, "present"),
+        (PASSWORD, "short", passwords.WeakPassword, "new"),
+    ],
+)
+def test_a_password_stays_when_the_change_is_refused(
+    empty_database: Database, present: str, new: str, error: type[Exception], field: str
+) -> None:
+    account = stored(empty_database)
+    with pytest.raises(error) as refused:
+        service.change_password(
+            empty_database, account.id, present=present, new=new, secret="", now=NOON
+        )
+    assert list(refused.value.fields) == [field]
+    with empty_database.reading() as session:
+        assert session.get_one(Account, account.id).password_hash == account.password_hash
+
+
+def test_a_person_may_become_a_developer_twice(session: Session) -> None:
+    account = make_account(session)
+    service.become_developer(session, account.id)
+    service.become_developer(session, account.id)
+    assert account.roles == {Role.SHOPPER, Role.DEVELOPER}
+
+
+def test_a_language_the_store_does_not_speak_is_refused(session: Session) -> None:
+    account = make_account(session, locale="en")
+    with pytest.raises(service.UnknownLocale):
+        service.set_locale(session, account.id, "tlh")
+    assert account.locale == "en"
+    service.save_settings(session, account.id, name="Layla", locale="en")
+    assert account.name == "Layla"
+
+
+def test_an_unknown_account_is_not_found(session: Session) -> None:
+    with pytest.raises(service.NoAccount):
+        service.become_developer(session, service.HOUSE_ID)
+
+
+def test_the_house_is_one_account_that_nobody_is(session: Session) -> None:
+    house = service.house_account(session, now=NOON)
+    assert service.house_account(session, now=NOON) is house
+    assert house.password_hash is None
+    assert not service.has_operator(session)
+
+
+OPERATOR = {"email": "o@example.org", "name": "Omar", "password": PASSWORD}
+
+
+def test_the_first_link_makes_the_operator_and_works_once(session: Session) -> None:
+    secret = service.first_setup_secret(session, now=NOON)
+    assert secret
+    made = service.use_setup_link(session, secret, **OPERATOR, visitor=VISITOR, now=NOON)
+    assert made.account.roles == {Role.SHOPPER, Role.DEVELOPER, Role.OPERATOR}
+    with pytest.raises(service.BadSetupLink):
+        service.use_setup_link(
+            session, secret, **{**OPERATOR, "email": "p@example.org"}, visitor=VISITOR, now=NOON
+        )
+    assert service.first_setup_secret(session, now=NOON) is None
+    assert session.exec(select(SetupLink)).all() == []
+
+
+def test_a_first_link_ends_when_there_is_an_operator(session: Session) -> None:
+    secret = service.first_setup_secret(session, now=NOON)
+    assert secret
+    make_account(session, is_operator=True)
+    with pytest.raises(service.BadSetupLink):
+        service.usable_link(session, secret, now=NOON)
+
+
+def test_a_link_from_the_command_line_makes_another_operator(session: Session) -> None:
+    make_account(session, is_operator=True)
+    secret = service.new_setup_link(session, now=NOON)
+    made = service.use_setup_link(session, secret, **OPERATOR, visitor=VISITOR, now=NOON)
+    assert made.account.is_operator
+
+
+def test_a_newer_link_and_a_day_end_a_link(session: Session) -> None:
+    old = service.new_setup_link(session, now=NOON)
+    new = service.new_setup_link(session, now=NOON)
+    with pytest.raises(service.BadSetupLink):
+        service.usable_link(session, old, now=NOON)
+    with pytest.raises(service.BadSetupLink):
+        service.usable_link(session, new, now=NOON + timedelta(days=1))
+    assert service.usable_link(session, new, now=NOON + timedelta(hours=23))
+
+
+def test_two_people_with_the_first_link_make_one_operator(empty_database: Database) -> None:
+    with empty_database.writing() as session:
+        secret = service.first_setup_secret(session, now=NOON)
+    assert secret
+    start = threading.Barrier(2)
+    made, refused = [], []
+
+    def use(number: int) -> None:
+        start.wait()
+        try:
+            with empty_database.writing() as session:
+                given = {**OPERATOR, "email": f"o{number}@example.org"}
+                made.append(
+                    service.use_setup_link(session, secret, **given, visitor=VISITOR, now=NOON)
+                )
+        except service.BadSetupLink as error:
+            refused.append(error)
+
+    people = [threading.Thread(target=use, args=(number,)) for number in range(2)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    assert (len(made), len(refused)) == (1, 1)
+    with empty_database.reading() as session:
+        assert len(session.exec(select(Account)).all()) == 1
