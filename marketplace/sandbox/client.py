@@ -1,0 +1,331 @@
+"""The store's end: sends a job to the runners, answers its calls, and says how it ended."""
+
+import array
+import base64
+import json
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from marketplace.sandbox import grants, wire
+from marketplace.sandbox.limits import Spent
+from marketplace.sandbox.outcomes import Ending, Refusals, of_exit, of_limit, of_result
+from marketplace.sandbox.ports import (
+    AppRefused,
+    HostCalls,
+    Job,
+    Limits,
+    Outcome,
+    OutcomeKind,
+    Refused,
+    RunError,
+    SandboxStatus,
+)
+from marketplace.sandbox.wire import BrokenFrame, Frame, Frames
+
+# How soon a run notices that its `stop` is set.
+STOP_CHECK_S = 0.05
+STATUS_S = 2.0
+# What a runner sends is small: a call's payload, or the description of an app.
+RUNNER_FRAME_BYTES = 8 * 2**20
+
+log = logging.getLogger(__name__)
+
+
+class RunnerClient:
+    """The `Sandbox` behind a zygote's socket. Threads may share it."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._path = socket_path
+
+    def run(self, job: Job, calls: HostCalls, stop: threading.Event) -> Outcome:
+        """Run one job to its end in this thread."""
+        request = {
+            "export": "run",
+            "arguments": [job.action, job.input_json],
+            "code": dict(job.code),
+            "entry": job.entry,
+            "seed": job.seed,
+            "locale": job.locale,
+            "started_at_ms": int(job.started_at.timestamp() * 1000),
+        }
+        desk = _Desk(calls, job.grants, job.limits)
+        ending = self._perform(request, job.limits, desk, stop)
+        if ending.detail:
+            log.error("run %s ended with %s: %s", job.run_id, ending.rule, ending.detail)
+        return ending.outcome(job.limits, desk.spent)
+
+    def describe(self, code: Mapping[str, bytes], entry: str, *, limits: Limits) -> dict[str, Any]:
+        """The actions of an app. Raises: AppRefused."""
+        request = {
+            "export": "describe",
+            "arguments": [],
+            "code": dict(code),
+            "entry": entry,
+            "seed": 0,
+            "locale": "en",
+            "started_at_ms": int(time.time() * 1000),
+        }
+        found = json.loads(self._text(request, limits))
+        if not isinstance(found, dict):
+            raise AppRefused(RunError("app.describe", "The app does not describe its actions."))
+        return found
+
+    def compile(self, code: Mapping[str, bytes], *, limits: Limits) -> dict[str, bytes]:
+        """Bytecode for every module of `code`. Raises: AppRefused."""
+        modules = {
+            path: text.decode("utf-8-sig", errors="replace")
+            for path, text in code.items()
+            if path.endswith(".py")
+        }
+        source = json.dumps({"modules": modules})
+        request = {
+            "export": "compile",
+            "arguments": [source],
+            "code": {},
+            "entry": "",
+            "seed": 0,
+            "locale": "en",
+            "started_at_ms": 0,
+        }
+        made = json.loads(self._text(request, limits))
+        return {str(path): base64.b64decode(text) for path, text in made.items()}
+
+    def status(self) -> SandboxStatus:
+        """How the zygote is; says so where there is none."""
+        try:
+            with self._connected() as control:
+                control.settimeout(STATUS_S)
+                control.sendall(wire.pack({"t": "status"}))
+                found = wire.receive(control)
+        except (OSError, EOFError, BrokenFrame) as error:
+            return SandboxStatus(ready=False, why_not=f"{ABSENT} ({error})")
+        return SandboxStatus(
+            ready=True,
+            runtime=str(found["runtime"]),
+            busy=int(found["busy"]),
+            idle=int(found["idle"]),
+            waiting=int(found["waiting"]),
+            max_runners=int(found["max_runners"]),
+            walls=dict(found["walls"]),
+        )
+
+    def _text(self, request: Frame, limits: Limits) -> str:
+        desk = _Desk(_Nobody(), frozenset(), limits)
+        ending = self._perform(request, limits, desk, threading.Event())
+        if ending.kind is OutcomeKind.FINISHED:
+            return ending.text
+        error = ending.outcome(limits, desk.spent).error
+        raise AppRefused(
+            error or RunError("app.error", "The app ended without an answer."),
+            file=ending.file,
+            line=ending.line,
+        )
+
+    def _perform(
+        self, request: Frame, limits: Limits, desk: "_Desk", stop: threading.Event
+    ) -> Ending:
+        request = {
+            "t": "job",
+            "cpu_ms": limits.cpu_ms,
+            "wall_ms": limits.wall_ms,
+            "memory_bytes": limits.memory_bytes,
+            **request,
+        }
+        try:
+            with self._connected() as control:
+                ours, theirs = socket.socketpair()
+                with ours:
+                    with theirs:
+                        opening = wire.pack({"t": "run", "wall_ms": limits.wall_ms})
+                        rights = array.array("i", [theirs.fileno()])
+                        control.sendmsg([opening], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+                    return _Conversation(control, ours, request, desk, stop).hold()
+        except OSError as error:
+            return Ending(OutcomeKind.FAILED, "sandbox.unavailable", ABSENT, detail=str(error))
+
+    @contextmanager
+    def _connected(self) -> Iterator[socket.socket]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
+            control.connect(str(self._path))
+            yield control
+
+
+ABSENT = "The part of the store that runs apps does not answer. Try again in a minute."
+FULL = "Too many people are running apps at the moment. Try again in a minute."
+
+
+class _Nobody:
+    """Answers no call: an app that is only described has no run."""
+
+    def call(self, op: str, payload: dict[str, Any]) -> NoReturn:
+        raise Refused("host.absent", "An app can ask the store only while an action runs.")
+
+
+class _Ended(Exception):
+    """The store ends the run: the rule, and what a log should hold."""
+
+    def __init__(self, rule: str, detail: str = "") -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.detail = detail
+
+
+class _Desk:
+    """Checks, counts and answers what the runner asks; trusts nothing it says."""
+
+    def __init__(self, calls: HostCalls, granted: frozenset[str], limits: Limits) -> None:
+        self._calls = calls
+        self._granted = granted
+        self.spent = Spent(limits)
+        self.refusals: Refusals = {}
+
+    def queued(self, position: int) -> None:
+        """Tell the host where in the line the run is."""
+        try:
+            self._calls.call("run.queued", {"position": position})
+        except Refused as refused:
+            log.debug("the host does not care for the line: %s", refused.message)
+
+    def answer(self, frame: Frame) -> Frame:
+        """The frame that answers a `call` frame. Raises: _Ended where a limit is reached."""
+        op, text = frame.get("op"), frame.get("payload")
+        if not isinstance(op, str) or not isinstance(text, str):
+            raise BrokenFrame("A call has no op or no payload.")
+        if rule := self.spent.take(op, len(text)):
+            raise _Ended(rule)
+        try:
+            payload = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return self._refusal("host.payload", "The app sent something that is not JSON.")
+        if not isinstance(payload, dict):
+            return self._refusal("host.payload", "The app sent something that is no object.")
+        if refused := grants.refusal(op, payload, self._granted):
+            return self._refusal(*refused)
+        try:
+            value = self._calls.call(op, payload)
+            return {"t": "answer", "value": json.dumps(value)}
+        except Refused as error:
+            return self._refusal(error.code, error.message)
+        except Exception as error:
+            log.exception("the host failed to answer %s", op)
+            raise _Ended("sandbox.host", repr(error)) from error
+
+    def _refusal(self, code: str, message: str) -> Frame:
+        self.refusals[code] = message
+        return {"t": "refusal", "code": code, "message": message}
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON.")
+
+
+class _Conversation:
+    """One run's two connections: `control` to the zygote, `data` to the runner."""
+
+    def __init__(
+        self,
+        control: socket.socket,
+        data: socket.socket,
+        request: Frame,
+        desk: _Desk,
+        stop: threading.Event,
+    ) -> None:
+        self._control = control
+        self._data = data
+        self._request = request
+        self._desk = desk
+        self._stop = stop
+        self._control_frames = Frames()
+        self._data_frames = Frames(RUNNER_FRAME_BYTES)
+        self._started_at = 0.0
+        self._is_stopping = False
+        self._ending: Ending | None = None
+        self._selector = selectors.DefaultSelector()
+
+    def hold(self) -> Ending:
+        """Talk until the run has ended.
+
+        An exception that is not ours, such as SystemExit in a host call, closes both
+        connections on its way up, and the zygote then ends the runner.
+        """
+        with self._selector:
+            self._selector.register(self._data, selectors.EVENT_READ, self._hear_runner)
+            self._selector.register(self._control, selectors.EVENT_READ, self._hear_zygote)
+            while self._ending is None:
+                if self._stop.is_set() and not self._is_stopping:
+                    self._is_stopping = True
+                    self._stop_now()
+                # The runner's last words are read before the news of its death.
+                ready = [key.data for key, _ in self._selector.select(STOP_CHECK_S)]
+                for hear in sorted(ready, key=lambda each: each == self._hear_zygote):
+                    if self._ending is None:
+                        hear()
+        if self._started_at:
+            self._ending.wall_ms = int((time.monotonic() - self._started_at) * 1000)
+        return self._ending
+
+    def _stop_now(self) -> None:
+        if self._started_at:
+            self._control.sendall(wire.pack({"t": "stop"}))
+        else:
+            self._ending = Ending(OutcomeKind.STOPPED, "stopped")
+
+    def _hear_runner(self) -> None:
+        try:
+            piece = self._data.recv(wire.READ_BYTES)
+            for frame in self._data_frames.feed(piece):
+                self._take(frame)
+        except ConnectionError:
+            piece = b""
+        except BrokenFrame as error:
+            self._ending = Ending(OutcomeKind.FAILED, "sandbox.crashed", detail=str(error))
+            return
+        except _Ended as ended:
+            self._ending = of_limit(ended.rule, ended.detail)
+            return
+        if not piece:
+            # How it ended is the zygote's to say.
+            self._selector.unregister(self._data)
+
+    def _take(self, frame: Frame) -> None:
+        if self._ending is not None:
+            return
+        if frame["t"] == "call":
+            self._data.sendall(wire.pack(self._desk.answer(frame)))
+        elif frame["t"] == "outcome":
+            self._ending = of_result(frame, self._desk.refusals)
+        else:
+            raise BrokenFrame("A runner may only call and end.")
+
+    def _hear_zygote(self) -> None:
+        piece = self._control.recv(wire.READ_BYTES)
+        if not piece:
+            detail = "the zygote has hung up"
+            self._ending = Ending(OutcomeKind.FAILED, "sandbox.unavailable", ABSENT, detail=detail)
+        for frame in self._control_frames.feed(piece):
+            self._note(frame)
+
+    def _note(self, frame: Frame) -> None:
+        match frame:
+            case {"t": "queued", "position": int(position)}:
+                self._desk.queued(position)
+            case {"t": "full"}:
+                self._ending = Ending(OutcomeKind.FAILED, "sandbox.busy", FULL)
+            case {"t": "started"}:
+                self._started_at = time.monotonic()
+                self._send_job()
+            case {"t": "exited"} if self._ending is None:
+                self._ending = of_exit(frame)
+
+    def _send_job(self) -> None:
+        try:
+            self._data.sendall(wire.pack(self._request))
+        except ConnectionError:
+            log.debug("the runner died before it had its job; the zygote will say why")

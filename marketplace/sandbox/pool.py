@@ -1,0 +1,241 @@
+"""The zygote's desk: who waits, who runs, and who must be ended now."""
+
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from marketplace.sandbox import wire
+from marketplace.sandbox.wire import BrokenFrame, Frame, Frames
+
+# A peer's requests are small; its job never passes through here.
+REQUEST_BYTES = 64 * 1024
+IDLE_S = 60.0
+Fork = Callable[[], "Runner"]
+
+
+@dataclass(eq=False)
+class Runner:
+    """A forked process, ready for one job. Its end of `inbox` closes when it dies."""
+
+    pid: int
+    inbox: socket.socket
+    peer: "Peer | None" = None
+    deadline: float = 0.0
+    reason: str = ""
+
+
+@dataclass(eq=False)
+class Peer:
+    """A connection from the store: one run, or one question about the status."""
+
+    sock: socket.socket
+    frames: Frames = field(default_factory=lambda: Frames(REQUEST_BYTES))
+    handed: list[int] = field(default_factory=list)
+    wall_ms: int = 0
+    runner: Runner | None = None
+    position: int = 0
+
+
+class Pool:
+    """Hands each run to a ready process, and replaces the process afterwards.
+
+    It has one thread and never waits for anybody: connections that do not take a frame at
+    once are dropped, runners that outstay their time are killed.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        fork: Fork,
+        *,
+        max_runners: int,
+        max_waiting: int,
+        about: Frame,
+    ) -> None:
+        self._listener = listener
+        self._fork = fork
+        self._max_runners = max_runners
+        self._max_waiting = max_waiting
+        self._about = about
+        self._ready_count = min(max_runners, os.cpu_count() or 1)
+        self._ready: deque[Runner] = deque()
+        self._busy: set[Runner] = set()
+        self._waiting: deque[Peer] = deque()
+        self._selector = selectors.DefaultSelector()
+        self._is_over = False
+
+    def run(self) -> None:
+        """Serve until `end` is called; no runner outlives this."""
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        try:
+            while not self._is_over:
+                self._keep_ready()
+                for key, _ in self._selector.select(self._next_deadline()):
+                    key.data()
+                self._end_overdue()
+        finally:
+            for runner in [*self._ready, *self._busy]:
+                _kill(runner.pid)
+
+    def end(self) -> None:
+        """Make `run` return; for a signal handler."""
+        self._is_over = True
+
+    def _next_deadline(self) -> float:
+        deadlines = [each.deadline for each in self._busy if not each.reason]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else IDLE_S
+
+    def _keep_ready(self) -> None:
+        wanted = min(self._ready_count, self._max_runners - len(self._busy))
+        while len(self._ready) < wanted:
+            runner = self._fork()
+            self._ready.append(runner)
+            self._selector.register(
+                runner.inbox, selectors.EVENT_READ, lambda runner=runner: self._bury(runner)
+            )
+            # Runs first: the next process can be made while this one works.
+            if self._waiting:
+                self._dispatch()
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return
+        sock.setblocking(False)
+        peer = Peer(sock)
+        self._selector.register(sock, selectors.EVENT_READ, lambda: self._hear(peer))
+
+    def _hear(self, peer: Peer) -> None:
+        try:
+            data, handed, _, _ = socket.recv_fds(peer.sock, REQUEST_BYTES, 1)
+            peer.handed += handed
+            requests = peer.frames.feed(data) if data else None
+        except BlockingIOError:
+            return
+        except (OSError, BrokenFrame):
+            requests = None
+        if requests is None:
+            self._leave(peer)
+            return
+        for request in requests:
+            self._answer(peer, request)
+
+    def _answer(self, peer: Peer, request: Frame) -> None:
+        match request:
+            case {"t": "status"}:
+                self._tell(peer, self._status())
+            case {"t": "stop"} if peer.runner is not None:
+                self._end(peer.runner, "stopped")
+            case {"t": "run", "wall_ms": int(wall_ms)} if peer.handed and not peer.wall_ms:
+                peer.wall_ms = wall_ms
+                self._admit(peer)
+            case _:
+                self._leave(peer)
+
+    def _admit(self, peer: Peer) -> None:
+        if not self._ready and len(self._waiting) >= self._max_waiting:
+            self._tell(peer, {"t": "full"})
+            self._leave(peer)
+            return
+        self._waiting.append(peer)
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        while self._ready and self._waiting:
+            self._start(self._ready.popleft(), self._waiting.popleft())
+        for position, peer in enumerate(list(self._waiting), 1):
+            if peer.position != position:
+                peer.position = position
+                self._tell(peer, {"t": "queued", "position": position})
+
+    def _start(self, runner: Runner, peer: Peer) -> None:
+        runner.peer, peer.runner = peer, runner
+        runner.deadline = time.monotonic() + peer.wall_ms / 1000
+        self._busy.add(runner)
+        socket.send_fds(runner.inbox, [b"!"], peer.handed[:1])
+        self._close_handed(peer)
+        self._tell(peer, {"t": "started", "pid": runner.pid})
+
+    def _end_overdue(self) -> None:
+        now = time.monotonic()
+        for runner in [each for each in self._busy if each.deadline <= now and not each.reason]:
+            self._end(runner, "wall")
+
+    def _end(self, runner: Runner, reason: str) -> None:
+        """Kill a runner; its closed inbox will have it buried."""
+        runner.reason = runner.reason or reason
+        _kill(runner.pid)
+
+    def _bury(self, runner: Runner) -> None:
+        """A runner is dead: take its status, tell its peer, make place."""
+        self._selector.unregister(runner.inbox)
+        runner.inbox.close()
+        _, status, usage = os.wait4(runner.pid, 0)
+        self._busy.discard(runner)
+        if runner in self._ready:
+            self._ready.remove(runner)
+        if runner.peer is not None:
+            runner.peer.runner = None
+            self._tell(runner.peer, _exited(runner, status, usage))
+
+    def _leave(self, peer: Peer) -> None:
+        """The store has hung up, or should: nobody wants this run any more."""
+        if peer.sock.fileno() == -1:
+            return
+        self._selector.unregister(peer.sock)
+        peer.sock.close()
+        self._close_handed(peer)
+        if peer in self._waiting:
+            self._waiting.remove(peer)
+            self._dispatch()
+        if peer.runner is not None:
+            peer.runner.peer = None
+            self._end(peer.runner, "left")
+
+    def _close_handed(self, peer: Peer) -> None:
+        while peer.handed:
+            os.close(peer.handed.pop())
+
+    def _tell(self, peer: Peer, frame: Frame) -> None:
+        if peer.sock.fileno() == -1:
+            return
+        try:
+            peer.sock.sendall(wire.pack(frame))
+        except OSError:
+            self._leave(peer)
+
+    def _status(self) -> Frame:
+        return {
+            "t": "status",
+            "busy": len(self._busy),
+            "idle": len(self._ready),
+            "waiting": len(self._waiting),
+            "max_runners": self._max_runners,
+            **self._about,
+        }
+
+
+def _kill(pid: int) -> None:
+    # Not reaped yet, so the number cannot belong to anybody else.
+    os.kill(pid, signal.SIGKILL)
+
+
+def _exited(runner: Runner, status: int, usage: resource.struct_rusage) -> dict[str, Any]:
+    return {
+        "t": "exited",
+        "reason": runner.reason,
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+        "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
+        "cpu_ms": int((usage.ru_utime + usage.ru_stime) * 1000),
+        "peak_memory_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+    }

@@ -1,0 +1,140 @@
+"""One forked process that performs one job and ends."""
+
+import base64
+import hashlib
+import json
+import os
+import resource
+import socket
+import sys
+import time
+import traceback
+from typing import Any, NoReturn
+
+from marketplace.sandbox import walls, wire
+from marketplace.sandbox.runtime import Runtime, Trapped, error_answer
+from marketplace.sandbox.wire import Frame
+
+# What a runner exits with when the store's side of the connection is gone.
+LEFT_ALONE = 3
+# ru_maxrss counts KiB on Linux and bytes on macOS.
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+NS_PER_MS = 1_000_000
+
+
+def serve(inbox: socket.socket, runtime: Runtime, address_bytes: int) -> NoReturn:
+    """Wait for a connection on `inbox`, perform the job that comes over it, and exit."""
+    # What a runner prints would be an app's way into the operator's log.
+    for number in (1, 2):
+        os.dup2(0, number)
+    walls.around_runner(address_bytes)
+    try:
+        _, handed, _, _ = socket.recv_fds(inbox, 1, 1)
+        if not handed:
+            os._exit(0)
+        # With family and kind given, Python asks the kernel nothing the filter would refuse.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, handed[0]) as store:
+            job = wire.receive(store)
+            store.sendall(wire.pack(_perform(job, store, runtime)))
+    except (EOFError, OSError):
+        os._exit(LEFT_ALONE)
+    os._exit(0)
+
+
+def _perform(job: Frame, store: socket.socket, runtime: Runtime) -> Frame:
+    """Run one export, and describe how it went as an `outcome` frame."""
+    at_start = _peak_bytes()
+    cpu_at_start = time.process_time_ns()
+    walls.limit_cpu(job["cpu_ms"])
+    runtime.limit_memory(job["memory_bytes"])
+    desk = Desk(job, store)
+    try:
+        is_good, text = runtime.call(job["export"], tuple(job["arguments"]), desk.answer)
+        status = "ok" if is_good else "error"
+    except Trapped as trap:
+        status, text = "trap", str(trap)
+    except Exception:  # noqa: BLE001  # the store logs it; this process is at its end
+        status, text = "broken", traceback.format_exc(limit=20)
+    return {
+        "t": "outcome",
+        "status": status,
+        "text": text,
+        "cpu_ms": (time.process_time_ns() - cpu_at_start) // NS_PER_MS,
+        "peak_memory_bytes": max(0, _peak_bytes() - at_start),
+    }
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+
+
+class Desk:
+    """Answers the guest: what concerns this run alone here, everything else by the store."""
+
+    def __init__(self, job: Frame, store: socket.socket) -> None:
+        self._job = job
+        self._store = store
+        self._started_ns = time.monotonic_ns()
+        self._random_blocks = 0
+        self._own = {
+            "clock.now": self._now,
+            "clock.sleep": self._sleep,
+            "invocation.info": self._info,
+            "loader.find": self._find,
+            "loader.read": self._read,
+            "random.bytes": self._random,
+        }
+
+    def answer(self, op: str, payload: str) -> tuple[bool, str]:
+        """JSON for JSON; false where it is an error object."""
+        own = self._own.get(op)
+        if own is not None:
+            return True, json.dumps(own(json.loads(payload)))
+        try:
+            self._store.sendall(wire.pack({"t": "call", "op": op, "payload": payload}))
+            answer = wire.receive(self._store)
+        except (EOFError, OSError):
+            os._exit(LEFT_ALONE)
+        if answer["t"] == "refusal":
+            return False, error_answer(answer["code"], answer["message"])
+        text: str = answer["value"]
+        return True, text
+
+    def _info(self, _payload: dict[str, Any]) -> dict[str, Any]:
+        return {name: self._job[name] for name in ("entry", "seed", "locale")}
+
+    def _now(self, _payload: dict[str, Any]) -> int:
+        """The run's clock, in whole milliseconds: a finer one helps only to spy."""
+        elapsed_ms = (time.monotonic_ns() - self._started_ns) // NS_PER_MS
+        began: int = self._job["started_at_ms"]
+        return (began + elapsed_ms) * NS_PER_MS
+
+    def _sleep(self, payload: dict[str, Any]) -> None:
+        """Wait; at the run's time limit the zygote ends this process."""
+        time.sleep(min(max(0, int(payload["ms"])) / 1000, self._job["wall_ms"] / 1000 + 60))
+
+    def _random(self, payload: dict[str, Any]) -> str:
+        """Bytes from the seed: SHA-256 of the seed and a counter, block by block."""
+        count = min(max(0, int(payload["count"])), wire.READ_BYTES)
+        made = bytearray()
+        while len(made) < count:
+            block = f"{self._job['seed']}:{self._random_blocks}".encode()
+            made += hashlib.sha256(block).digest()
+            self._random_blocks += 1
+        return bytes(made[:count]).hex()
+
+    def _find(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """A module of the release by its dotted name."""
+        stem = str(payload["name"]).replace(".", "/")
+        code = self._job["code"]
+        for path, package in ((f"{stem}/__init__.py", True), (f"{stem}.py", False)):
+            if path in code:
+                made = code.get(f"{path}c")
+                bytecode = base64.b64encode(made).decode() if made else None
+                return {"path": path, "package": package, "bytecode": bytecode}
+        return None
+
+    def _read(self, payload: dict[str, Any]) -> str | None:
+        """A file of the release by its path."""
+        data = self._job["code"].get(str(payload["path"]).removeprefix("./"))
+        return None if data is None else base64.b64encode(data).decode()

@@ -1,0 +1,162 @@
+"""The only importer of wasmtime: an engine with nothing optional, and one instance for one run.
+
+Every runner is a process of its own that is ended by the kernel when its time is over, so the
+code carries no epoch checks: they would cost a tenth of the speed and stop less.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import wasmtime
+import wasmtime.component
+
+from marketplace.sandbox.limits import PAYLOAD_BYTES
+
+# The functions of sdk/runtime/wit/caravan-app.wit; a test compares the two.
+INTERFACES: Mapping[str, tuple[str, ...]] = {
+    "ads": ("slot",),
+    "billing": ("entitled",),
+    "clock": ("now", "sleep"),
+    "invocation": ("info",),
+    "kv": ("delete", "get", "incr", "keys", "set"),
+    "llm": ("complete", "next", "open"),
+    "loader": ("find", "read"),
+    "log": ("write",),
+    "output": ("write",),
+    "random": ("bytes",),
+    "settings": ("get",),
+}
+# Proposals the runtime does not need: each one off is code that nobody can attack.
+# (`wasm_reference_types` must stay: without it the engine aborts the process.)
+OFF = (
+    "gc_support",
+    "shared_memory",
+    "wasm_component_model_implements",
+    "wasm_component_model_map",
+    "wasm_custom_page_sizes",
+    "wasm_exceptions",
+    "wasm_function_references",
+    "wasm_gc",
+    "wasm_memory64",
+    "wasm_multi_memory",
+    "wasm_relaxed_simd",
+    "wasm_stack_switching",
+    "wasm_tail_call",
+    "wasm_threads",
+    "wasm_wide_arithmetic",
+)
+# A deep but sane expression parses in this; wasmtime allows no more. A runner's main thread
+# must have far more (`walls.STACK_BYTES`), or the guard page would end the process.
+WASM_STACK_BYTES = 2 * 2**20
+# A mark of the compiled form: a change here must not find an older file.
+CONFIG_MARK = f"{','.join(OFF)};stack={WASM_STACK_BYTES};epoch=0"
+
+# What the host answers: JSON and whether it is the good answer.
+Host = Callable[[str, str], tuple[bool, str]]
+
+
+class Trapped(Exception):
+    """The guest broke a rule of WebAssembly itself; its instance is dead."""
+
+
+def engine() -> wasmtime.Engine:
+    """The hardened engine; compiler and runner must have the same."""
+    config = wasmtime.Config()
+    config.strategy = "cranelift"
+    config.memory_init_cow = True
+    config.max_wasm_stack = WASM_STACK_BYTES
+    for name in OFF:
+        setattr(config, name, False)
+    return wasmtime.Engine(config)
+
+
+def compile_component(source: Path, target: Path) -> None:
+    """Compile a component of ours ahead of time. Effects: writes `target`."""
+    component = wasmtime.component.Component.from_file(engine(), source)
+    target.write_bytes(component.serialize())
+
+
+def error_answer(code: str, message: str) -> str:
+    """The JSON of a refusal, as the guest's bridge reads it."""
+    return json.dumps({"code": code, "message": message})
+
+
+class Runtime:
+    """The compiled Python runtime and one ready instance of it, for exactly one call.
+
+    Args:
+        compiled: a file this machine's builder has made; anything else must never come here.
+        memory_bytes: a first limit, wide enough for the largest run.
+    """
+
+    def __init__(self, compiled: Path, *, memory_bytes: int) -> None:
+        self._engine = engine()
+        component = wasmtime.component.Component.deserialize_file(self._engine, str(compiled))
+        self._host: Host = _absent
+        linker = wasmtime.component.Linker(self._engine)
+        with linker.root() as root:
+            for interface, functions in INTERFACES.items():
+                with root.add_instance(f"caravan:app/{interface}@1.0.0") as instance:
+                    for name in functions:
+                        instance.add_func(name, self._trampoline(f"{interface}.{name}"))
+        self._store = wasmtime.Store(self._engine)
+        self.limit_memory(memory_bytes)
+        self._instance = linker.instantiate(self._store, component)
+
+    def limit_memory(self, memory_bytes: int) -> None:
+        """Limit the guest's memory; the other numbers are what the Python runtime needs."""
+        self._store.set_limits(
+            memory_size=memory_bytes, memories=1, tables=4, instances=60, table_elements=20_000
+        )
+
+    def call(self, export: str, arguments: tuple[str, ...], host: Host) -> tuple[bool, str]:
+        """Call an export; true and its answer, or false and its error object.
+
+        Raises: Trapped. The instance cannot be used again after any call.
+        """
+        self._host = host
+        function = self._instance.get_func(self._store, export)
+        if function is None:
+            raise Trapped(f"The component does not export {export}.")
+        try:
+            answer = function(self._store, *arguments)
+        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            raise Trapped(_cause(str(error))) from error
+        return answer.tag == "ok", answer.payload or ""
+
+    def _trampoline(
+        self, op: str
+    ) -> Callable[[wasmtime.StoreContext, str], wasmtime.component.Variant]:
+        """A host function that answers and never raises.
+
+        An exception in a host callback leaks into another call or, when it is no
+        `Exception`, kills the process (wasmtime-py issues 254 and 322).
+        """
+
+        def answer(_store: wasmtime.StoreContext, payload: str) -> wasmtime.component.Variant:
+            try:
+                is_good, text = self._answer(op, payload)
+            except BaseException as error:  # noqa: BLE001
+                message = f"The store failed to answer this call ({type(error).__name__})."
+                is_good, text = False, error_answer("host.failed", message)
+            return wasmtime.component.Variant("ok" if is_good else "err", text)
+
+        return answer
+
+    def _answer(self, op: str, payload: str) -> tuple[bool, str]:
+        # A character may be four bytes in UTF-8, yet JSON of ours is ASCII: this is a fair count.
+        if len(payload) > PAYLOAD_BYTES:
+            message = f"One call may carry {PAYLOAD_BYTES // 1024} KB at most; send it in parts."
+            return False, error_answer("limit.payload", message)
+        return self._host(op, payload)
+
+
+def _absent(op: str, payload: str) -> tuple[bool, str]:
+    return False, error_answer("host.absent", "No run has begun.")
+
+
+def _cause(text: str) -> str:
+    """The last line of wasmtime's report says what happened; the rest is addresses."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    return lines[-1].removeprefix("wasm trap: ") if lines else "unknown"

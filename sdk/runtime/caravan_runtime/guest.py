@@ -1,0 +1,150 @@
+"""The component's exports: describe an app, run one of its actions, make bytecode."""
+
+# ruff: noqa: BLE001, E402  (an export never raises; the order of imports matters)
+
+import gc
+import importlib
+import json
+import sys
+import traceback
+from typing import Any
+
+from caravan_runtime import stdlib
+
+# The order matters: the table is loaded first, so that the prelude reaches all of it, and
+# nothing may be imported between the prelude and the snapshot.
+stdlib.load()
+
+import wit_world
+from caravan import App, Context, _host
+from caravan.errors import CaravanError, InvalidInput
+from componentize_py_types import Err
+
+from caravan_runtime import bridge, finder, prelude
+
+prelude.install()
+_host.install(bridge.call)
+
+# A traceback longer than this helps nobody.
+TRACEBACK_CHARACTERS = 8000
+
+
+def load_app() -> tuple[App, dict[str, Any]]:
+    """Import the app of this run, and return it with what the host says of the run."""
+    about = bridge.call("invocation.info", {})
+    prelude.begin(about["seed"])
+    module = importlib.import_module(about["entry"])
+    app = getattr(module, "app", None)
+    if not isinstance(app, App):
+        raise TypeError(f"The module {about['entry']!r} has no `app = App()`.")
+    return app, about
+
+
+def error_text(error: BaseException) -> str:
+    """The error object of an export: type, message, traceback, and the rule if it has one."""
+    if isinstance(error, MemoryError):
+        # There may be too little memory left to walk the frames.
+        return '{"type": "MemoryError", "message": "", "traceback": ""}'
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("/", "<frozen"))
+    ]
+    lines = traceback.format_list(frames) + traceback.format_exception_only(error)
+    found: dict[str, Any] = {
+        "type": type(error).__name__,
+        "message": str(error)[:1000],
+        "traceback": "".join(lines)[-TRACEBACK_CHARACTERS:],
+    }
+    if isinstance(error, CaravanError):
+        found["code"] = error.code
+    if isinstance(error, InvalidInput):
+        found["fields"] = error.fields
+    return json.dumps(found)
+
+
+class WitWorld(wit_world.WitWorld):
+    """The exports of the world `python`."""
+
+    def describe(self) -> str:
+        """The app's actions and the schemas of their inputs."""
+        try:
+            app, _ = load_app()
+            return json.dumps(app.describe())
+        except BaseException as error:
+            raise Err(error_text(error)) from None
+
+    def run(self, action: str, input: str) -> str:  # noqa: A002
+        """Perform one action, and send each item as it comes."""
+        try:
+            app, about = load_app()
+            context = Context(locale=about["locale"])
+            for item in app.run(action, json.loads(input), context):
+                bridge.call("output.write", item)
+        except BaseException as error:
+            raise Err(error_text(error)) from None
+        finally:
+            prelude.finish()
+        return "{}"
+
+    def compile(self, source: str) -> str:
+        """Bytecode for modules, made where a hostile source can do no harm."""
+        made: dict[str, str] = {}
+        for path, text in json.loads(source)["modules"].items():
+            try:
+                code = compile(text, path, "exec", dont_inherit=True)
+            except BaseException as error:
+                line = getattr(error, "lineno", None) or 1
+                message = getattr(error, "msg", None) or f"{type(error).__name__}: {error}"
+                raise Err(json.dumps({"file": path, "line": line, "message": message})) from None
+            made[f"{path}c"] = finder.pack(code)
+        return json.dumps(made)
+
+
+REHEARSAL = """
+from typing import Annotated, Literal
+from caravan import App, Context, Field
+
+app = App()
+
+@app.action("Rehearse")
+def rehearse(
+    ctx: Context,
+    text: Annotated[str, Field(multiline=True, max_length=80)],
+    tone: Literal["brief", "friendly"] = "brief",
+    count: Annotated[int, Field(ge=1, le=9)] = 3,
+):
+    for number in range(count):
+        yield f"{tone} {text} {number}"
+"""
+REHEARSALS = 30
+
+
+def rehearse() -> None:
+    """Run a small app a few times before the snapshot: what Python learns from it is kept.
+
+    Its caches and its specialised bytecode make the first run of a fresh instance as quick
+    as a later one.
+    """
+    world = WitWorld()
+    code = finder.pack(compile(REHEARSAL, "rehearsal.py", "exec", dont_inherit=True))
+    answers = {
+        "invocation.info": {"entry": "rehearsal", "seed": 1, "locale": "en"},
+        "loader.find": {"path": "rehearsal.py", "package": False, "bytecode": code},
+    }
+    real = bridge.call
+    bridge.call = lambda op, payload: json.loads(json.dumps(answers.get(op)))
+    _host.install(bridge.call)
+    for _ in range(REHEARSALS):
+        world.describe()
+        sys.modules.pop("rehearsal")
+        world.run("rehearse", '{"text": "a", "count": 2}')
+        sys.modules.pop("rehearsal")
+    bridge.call = real
+    _host.install(real)
+
+
+rehearse()
+# The snapshot's objects live as long as the run: the collector need not look at them.
+gc.collect()
+gc.freeze()
