@@ -127,7 +127,7 @@ class Executor:
             ).all()
         for run_id, name in held:
             if name and name != self.name and self._is_dead(name):
-                self._end_lost(run_id)
+                self._end_lost(RunId(run_id))
 
     def _is_dead(self, name: str) -> bool:
         if not name.startswith(f"{socket.gethostname()}-"):

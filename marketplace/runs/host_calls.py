@@ -194,9 +194,9 @@ class Desk:
 
     def _next(self, payload: dict[str, Any]) -> dict[str, Any]:
         handle = payload.get("handle")
-        stream = self._streams.get(handle) if isinstance(handle, int) else None
-        if stream is None:
+        if not isinstance(handle, int) or handle not in self._streams:
             raise Refused("llm.handle", "There is no open answer with this handle.")
+        stream = self._streams[handle]
         for event in stream:
             match event:
                 case Queued(position):

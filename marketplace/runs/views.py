@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, request, stream_with_context, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace.catalog import queries as catalog
@@ -79,7 +79,7 @@ def blueprint(
         """The run's events from where this reader was (Last-Event-ID)."""
         run = service.own(db(), RunId(run_id), person_id=actor_id())
         drawn = stream.drawn(database, logs, run.id, after=sse.last_event_id())
-        return sse.stream(stream_with_context(drawn))
+        return sse.stream(drawn)
 
     @bp.post("/runs/<uuid:run_id>/stop")
     @signed_in_only

@@ -25,6 +25,7 @@ from marketplace.kernel.ids import new_id
 from marketplace.web.auth import NotSignedIn, actor, wants_json
 from marketplace.web.csrf import SAFE_METHODS
 from marketplace.web.i18n import gettext as _
+from marketplace.web.i18n import noted
 
 log = structlog.get_logger()
 
@@ -142,9 +143,9 @@ def _on_expected(error: CaravanError) -> Response:
 
 
 HTTP_MESSAGES = {
-    404: "There is no page at this address. It may have moved, or the link is broken.",
-    405: "This address does not accept that kind of request.",
-    413: "That is larger than this store accepts.",
+    404: noted("There is no page at this address. It may have moved, or the link is broken."),
+    405: noted("This address does not accept that kind of request."),
+    413: noted("That is larger than this store accepts."),
 }
 
 
