@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 import click
 
+from marketplace.inference import additions
+from marketplace.inference.additions import Licence
 from marketplace.inference.devices import gibibytes
-from marketplace.inference.registry import Licence, Registry
+from marketplace.inference.registry import Registry
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError
 
@@ -47,8 +49,8 @@ def add(
 
     registry = _registry(context)
     model = _do(
-        lambda: registry.add(
-            source, now=utc_now(), accept=accept, progress=_progress(), sha256=sha256
+        lambda: additions.add(
+            registry, source, now=utc_now(), accept=accept, progress=_progress(), sha256=sha256
         )
     )
     click.echo(f"Added {model.name} ({model.title}, {gibibytes(model.size_bytes)}).")

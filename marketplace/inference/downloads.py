@@ -13,7 +13,6 @@ from marketplace.inference.gguf_file import MAGIC, NotAModel
 from marketplace.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 
 ATTEMPTS = 5
-CHUNK_BYTES = 1 << 20
 SPARE_DISK_BYTES = 256 << 20
 NOT_FOUND, RANGE_NOT_SATISFIABLE, PARTIAL = 404, 416, 206
 GIB = 2**30
@@ -106,7 +105,9 @@ def _fetch_rest(client: httpx.Client, url: str, part: Path, progress: type_progr
     validator = _read_validator(part)
     # Without a validator the file behind the address may have changed: begin again.
     resumes = have > 0 and bool(validator)
-    request = {"Range": f"bytes={have}-", "If-Range": validator} if resumes else {}
+    request = {"Accept-Encoding": "identity"}
+    if resumes:
+        request |= {"Range": f"bytes={have}-", "If-Range": validator}
     with client.stream("GET", url, headers=request) as response:
         _refuse_plain(response.url)
         if response.status_code == RANGE_NOT_SATISFIABLE:
@@ -120,7 +121,7 @@ def _fetch_rest(client: httpx.Client, url: str, part: Path, progress: type_progr
             check_room(part.parent, total - have)
         _validator_file(part).write_text(_validator(response))
         with part.open("ab" if have else "wb") as out:
-            for chunk in response.iter_raw(CHUNK_BYTES):
+            for chunk in response.iter_raw():
                 if have == 0 and not chunk.startswith(MAGIC[: len(chunk)]):
                     raise NotAModel(
                         f"{url} is not a GGUF file. Give the address of the .gguf file itself, "

@@ -24,9 +24,9 @@ from marketplace.kernel.errors import CaravanError
 @click.option("--socket", type=click.Path(path_type=Path), required=True, help="Unix socket.")
 @click.option("--model", type=click.Path(path_type=Path), help="GGUF to serve.")
 @click.option(
-    "--models-dir",
+    "--data-dir",
     type=click.Path(path_type=Path),
-    help="Folder of the model registry; its chosen model is served when --model is not given.",
+    help="The store's data folder; the model chosen there is served when --model is not given.",
 )
 @click.option(
     "--demo-model",
@@ -37,7 +37,7 @@ from marketplace.kernel.errors import CaravanError
 def main(
     socket: Path,
     model: Path | None,
-    models_dir: Path | None,
+    data_dir: Path | None,
     demo_model: Path | None,
     settings: str,
 ) -> None:
@@ -46,7 +46,7 @@ def main(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     try:
-        chosen, why_not = choose(model, models_dir, demo_model)
+        chosen, why_not = choose(model, data_dir, demo_model)
         parsed = InferenceSettings.model_validate_json(settings)
         status = asyncio.run(_serve(socket, chosen, why_not, parsed))
     except (CaravanError, ValueError) as error:
@@ -58,12 +58,12 @@ def main(
 
 
 def choose(
-    model: Path | None, models_dir: Path | None, demo_model: Path | None
+    model: Path | None, data_dir: Path | None, demo_model: Path | None
 ) -> tuple[Path | None, str | None]:
     """The GGUF to serve, or None and the sentence that says why there is none."""
     try:
-        if model is None and models_dir is not None:
-            model = Registry(models_dir, demo_model).chosen_file()
+        if model is None and data_dir is not None:
+            model = Registry(data_dir / "models", demo_model).chosen_file()
     except CaravanError as error:
         return None, error.message
     path = model or demo_model

@@ -18,7 +18,7 @@ PIECES = ["▁", *LETTERS, *[str(digit) for digit in range(10)], *list('{}[]":,.
 TOKENS = SPECIAL + BYTES + PIECES
 END = TOKENS.index("<|im_end|>")
 NEWLINE = TOKENS.index("<0x0A>")
-WIDTH, HEADS, LAYERS, HIDDEN, CONTEXT = 64, 4, 2, 64, 2048
+WIDTH, HEADS, LAYERS, HIDDEN, CONTEXT = 64, 4, 2, 64, 32768
 
 type_weights = npt.NDArray[np.float32]
 
@@ -42,17 +42,22 @@ def write_alphabet(path: Path, *, licence: str | None = None) -> Path:
 
 
 def write_noise(path: Path, *, seed: int = 7) -> Path:
-    """A model of random weights: its answers mean nothing, but depend on every token before."""
+    """A model of random weights: its answers mean nothing, but depend on every token before.
+
+    Greedy, it never ends by itself: the tokens that end an answer have logits of zero.
+    """
     rng = np.random.default_rng(seed)
 
     def draw(shape: tuple[int, ...], scale: float) -> type_weights:
         return (rng.standard_normal(shape) * scale).astype(np.float32)
 
     layers = [
-        {name: draw(shape, 0.25) for name, shape in _layer_shapes().items()} for _ in range(LAYERS)
+        {name: draw(shape, 0.08) for name, shape in _layer_shapes().items()} for _ in range(LAYERS)
     ]
     embedding = draw((len(TOKENS), WIDTH), 1.0)
-    _write(path, "Noise", embedding, draw((len(TOKENS), WIDTH), 0.6), layers, licence=None)
+    output = draw((len(TOKENS), WIDTH), 0.6)
+    output[[TOKENS.index("</s>"), END]] = 0.0
+    _write(path, "Noise", embedding, output, layers, licence=None)
     return path
 
 

@@ -59,7 +59,8 @@ class ChatTemplate:
                 bos_token=self._bos,
                 eos_token=self._eos,
             )
-        except (TemplateError, TypeError, ValueError) as error:
+        # A template is the model maker's program: it may fail in any way a program can.
+        except Exception as error:
             raise BadGeneration(
                 f"The model's chat template refuses these messages: {error}. "
                 "Send at most one system message first, then user and assistant in turn.",

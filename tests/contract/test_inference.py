@@ -1,0 +1,169 @@
+"""What every `Inference` promises; the fake and the real engine pass the same tests."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from marketplace.inference.client import EngineClient
+from marketplace.inference.fake import FakeInference
+from marketplace.inference.ports import Finished, Inference, Piece
+from marketplace.kernel.errors import Invalid, Unavailable
+from tests.inference.conftest import require_llama
+from tests.inference.engines import end_of, make_generation, start_engine, text_of
+from tests.inference.tiny_models import LETTERS, write_alphabet
+
+ALPHABET = "".join(LETTERS)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineClient]:
+    """An engine process with a model that recites the alphabet."""
+    require_llama()
+    folder = tmp_path_factory.mktemp("contract")
+    model = write_alphabet(folder / "alphabet.gguf")
+    engine = start_engine(folder / "engine.sock", "--model", model)
+    client = EngineClient(engine.socket)
+    yield client
+    client.close()
+    assert engine.stop() == 0
+
+
+@pytest.fixture(params=["fake", "real"])
+def inference(request: pytest.FixtureRequest) -> Inference:
+    """Each implementation in turn, all answering with the alphabet."""
+    if request.param == "fake":
+        return FakeInference(LETTERS)
+    real: EngineClient = request.getfixturevalue("real")
+    return real
+
+
+@pytest.fixture(params=["fake", "real"])
+def without_model(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[], Inference]]:
+    """Each implementation in turn, without a model it could load."""
+    if request.param == "fake":
+        yield lambda: FakeInference(why_not="The model file is missing.")
+        return
+    engine = start_engine(tmp_path / "engine.sock", "--model", tmp_path / "missing.gguf")
+    client = EngineClient(engine.socket)
+    yield lambda: client
+    client.close()
+    assert engine.stop() == 0
+
+
+def test_an_answer_is_pieces_and_then_its_end(inference: Inference) -> None:
+    events = list(inference.generate(make_generation(max_tokens=100)))
+    assert text_of(events) == ALPHABET
+    assert all(isinstance(event, Piece) for event in events[:-1])
+    assert end_of(events).reason == "stop"
+    assert end_of(events).model == inference.status().model
+
+
+def test_the_receipt_counts_the_tokens_of_prompt_and_answer(inference: Inference) -> None:
+    usage = end_of(list(inference.generate(make_generation(max_tokens=100)))).usage
+    assert usage.generated_tokens == 26
+    assert usage.prompt_tokens > 0
+    assert usage.cached_tokens == 0
+    assert min(usage.queue_ms, usage.prefill_ms, usage.decode_ms) >= 0
+
+
+def test_an_answer_ends_at_its_most_tokens(inference: Inference) -> None:
+    events = list(inference.generate(make_generation(max_tokens=3)))
+    assert text_of(events) == "abc"
+    assert end_of(events).reason == "length"
+    assert end_of(events).usage.generated_tokens == 3
+
+
+def test_a_stop_text_ends_the_answer_and_is_not_part_of_it(inference: Inference) -> None:
+    events = list(inference.generate(make_generation(max_tokens=100, stop=("ghi", "xy"))))
+    assert text_of(events) == "abcdef"
+    assert end_of(events).reason == "stop"
+
+
+def test_a_cancelled_answer_ends_with_its_receipt(inference: Inference) -> None:
+    stream = inference.generate(make_generation(max_tokens=100, request_id="mine"))
+    first = next(stream)
+    assert isinstance(first, Piece)
+    canceller = Thread(target=inference.cancel, args=("mine",))
+    canceller.start()
+    canceller.join()
+    reason = end_of([first, *stream]).reason
+    # The real engine may have finished the 26 letters before it hears of it.
+    assert reason in {"cancelled", "stop"}
+
+
+def test_cancelling_what_nobody_asked_for_does_nothing(inference: Inference) -> None:
+    inference.cancel("unknown")
+    assert text_of(list(inference.generate(make_generation(max_tokens=2)))) == "ab"
+
+
+def test_an_answer_nobody_reads_on_is_dropped(inference: Inference) -> None:
+    stream = inference.generate(make_generation(max_tokens=100))
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]  # every implementation is a generator
+    assert text_of(list(inference.generate(make_generation(max_tokens=2)))) == "ab"
+
+
+def test_many_threads_get_each_their_own_answer(inference: Inference) -> None:
+    answers: dict[int, str] = {}
+
+    def ask(length: int) -> None:
+        events = list(
+            inference.generate(make_generation(max_tokens=length, request_id=str(length)))
+        )
+        assert isinstance(events[-1], Finished)
+        answers[length] = text_of(events)
+
+    threads = [Thread(target=ask, args=(length,)) for length in range(1, 17)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {length: ALPHABET[:length] for length in range(1, 17)}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"temperature": -1.0}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_k": 0}, "top_k"),
+        ({"top_p": 0.0}, "top_p"),
+        ({"messages": ()}, "messages"),
+        ({"stop": ("",)}, "stop"),
+        ({"app": ""}, "app"),
+    ],
+)
+def test_a_request_out_of_bounds_is_refused_by_the_fields_name(
+    inference: Inference, wrong: dict[str, object], field: str
+) -> None:
+    generation = replace(make_generation(), **wrong)  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(Invalid, match=f"wrong at `{field}"):
+        next(inference.generate(generation))
+
+
+def test_the_status_of_a_ready_engine_names_its_model(inference: Inference) -> None:
+    list(inference.generate(make_generation()))  # waits until the model is loaded
+    status = inference.status()
+    assert status.ready
+    assert status.why_not is None
+    assert status.model
+    assert status.context
+    assert status.generated_tokens_total > 0
+
+
+def test_without_a_model_every_answer_is_the_reason(
+    without_model: Callable[[], Inference],
+) -> None:
+    inference = without_model()
+    status = inference.status()
+    assert not status.ready
+    assert status.why_not
+    with pytest.raises(Unavailable) as refused:
+        next(inference.generate(make_generation()))
+    assert refused.value.message == status.why_not

@@ -1,0 +1,245 @@
+"""The engine process: its start, its end, its peers, and what happens when it is killed."""
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from marketplace.inference.client import EngineClient
+from marketplace.inference.frames import LENGTH, FrameReader, pack
+from marketplace.inference.ports import EngineGone, Finished, Piece, Queued
+from marketplace.inference.process import choose
+from marketplace.inference.registry import Registry
+from marketplace.inference.wire import from_generation
+from marketplace.kernel.errors import Limited, Unavailable
+from tests.inference.conftest import require_llama, type_start
+from tests.inference.engines import EngineEnded, EngineProcess, end_of, make_generation, text_of
+
+LONG = 15_000  # tokens: seconds of decoding, longer than any test waits
+
+
+def connect(path: Path) -> socket.socket:
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    peer.settimeout(10)
+    peer.connect(str(path))
+    return peer
+
+
+def read_until_closed(peer: socket.socket) -> list[dict[str, object]]:
+    reader, frames = FrameReader(), []
+    while data := peer.recv(65536):
+        frames += reader.feed(data)
+    return frames
+
+
+def wait_until_idle(client: EngineClient) -> None:
+    """Returns when nothing is computed; the engine's own step is what is waited for."""
+    deadline = time.monotonic() + 10
+    while (status := client.status()).active or status.waiting:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("_llama")
+def test_an_engine_killed_mid_answer_is_told_at_once_and_the_next_one_answers(
+    start: type_start, noise: Path, alphabet: Path
+) -> None:
+    settings = ("--settings", '{"context": 16384, "max_sequences": 1}')
+    engine = start("--model", noise, *settings)
+    client = EngineClient(engine.socket)
+    stream = client.generate(make_generation(max_tokens=LONG))
+    assert isinstance(next(stream), Piece)
+    killed_at = time.monotonic()
+    assert engine.kill() == -signal.SIGKILL
+    with pytest.raises(EngineGone, match="stopped while it was answering"):
+        list(stream)
+    assert time.monotonic() - killed_at < 2
+    start("--model", alphabet)
+    assert text_of(list(client.generate(make_generation(max_tokens=3)))) == "abc"
+    client.close()
+
+
+@pytest.mark.usefixtures("_llama")
+def test_a_request_waits_for_an_engine_that_is_about_to_start(
+    start: type_start, alphabet: Path, tmp_path: Path
+) -> None:
+    client = EngineClient(tmp_path / "engine.sock", patience_s=20)
+    assert not client.status().ready
+    stream = client.generate(make_generation(max_tokens=3))
+    engine = start("--model", alphabet)
+    assert text_of(list(stream)) == "abc"
+    client.close()
+    assert engine.stop() == 0
+
+
+def test_without_an_engine_a_request_is_refused_after_its_patience(tmp_path: Path) -> None:
+    client = EngineClient(tmp_path / "nothing.sock", patience_s=0.1)
+    with pytest.raises(Unavailable, match="not running"):
+        next(client.generate(make_generation()))
+    assert "not running" in (client.status().why_not or "")
+
+
+@pytest.mark.usefixtures("_llama")
+def test_sigterm_ends_the_engine_cleanly_even_while_it_answers(
+    start: type_start, noise: Path
+) -> None:
+    engine = start("--model", noise, "--settings", '{"context": 16384}')
+    client = EngineClient(engine.socket)
+    stream = client.generate(make_generation(max_tokens=LONG))
+    next(stream)
+    assert engine.stop() == 0
+    assert not engine.socket.exists()
+    with pytest.raises(EngineGone):
+        list(stream)
+
+
+def test_an_engine_without_a_model_serves_the_reason(start: type_start, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + b"\0" * 100)
+    client = EngineClient(start("--model", broken).socket)
+    with pytest.raises(Unavailable, match=r"cannot load broken\.gguf|cannot be loaded"):
+        next(client.generate(make_generation()))
+    assert not client.status().ready
+    client.close()
+
+
+def test_an_engine_without_llama_cpp_serves_the_reason(
+    start: type_start, alphabet: Path, tmp_path: Path
+) -> None:
+    stub = tmp_path / "stub" / "llama_cpp"
+    stub.mkdir(parents=True)
+    (stub / "__init__.py").write_text("raise ImportError('no such wheel')\n")
+    client = EngineClient(start("--model", alphabet, PYTHONPATH=str(stub.parent)).socket)
+    with pytest.raises(Unavailable, match="llama-cpp-python cannot be loaded: no such wheel"):
+        next(client.generate(make_generation()))
+    client.close()
+
+
+def test_a_second_engine_on_the_same_socket_is_refused(start: type_start, tmp_path: Path) -> None:
+    start("--model", tmp_path / "none.gguf")
+    with pytest.raises(EngineEnded):
+        start("--model", tmp_path / "none.gguf")
+
+
+def test_only_its_user_may_talk_to_the_engine(start: type_start, tmp_path: Path) -> None:
+    engine = start("--model", tmp_path / "none.gguf")
+    assert engine.socket.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (LENGTH.pack(1) + b"\xc1", "not msgpack"),
+        (LENGTH.pack(0xFFFFFFFF), "are allowed"),
+        (pack({"op": "fly", "n": 1}), "no operation `fly`"),
+        (pack({"op": "status"}), "no number"),
+    ],
+)
+def test_a_bad_frame_ends_that_connection_with_the_reason_and_no_other(
+    noise_engine: EngineProcess, client: EngineClient, sent: bytes, reason: str
+) -> None:
+    with connect(noise_engine.socket) as peer:
+        peer.sendall(sent)
+        [closed] = read_until_closed(peer)
+    assert closed["op"] == "closed"
+    assert reason in str(closed["reason"])
+    assert client.status().pid == noise_engine.process.pid
+
+
+def test_a_number_in_use_ends_the_connection(noise_engine: EngineProcess) -> None:
+    frame = pack(
+        {"op": "generate", "n": 1, "generation": from_generation(make_generation(max_tokens=LONG))}
+    )
+    with connect(noise_engine.socket) as peer:
+        peer.sendall(frame + frame)
+        frames = read_until_closed(peer)
+    assert "The number 1 is in use." in str(frames[-1]["reason"])
+
+
+def test_a_request_of_the_wrong_shape_is_an_error_event(noise_engine: EngineProcess) -> None:
+    with connect(noise_engine.socket) as peer:
+        peer.sendall(pack({"op": "generate", "n": 4, "generation": {"app": 7}}))
+        [frame] = FrameReader().feed(peer.recv(65536))
+    [[number, kind, family, message, rule, _]] = frame["events"]
+    assert (number, kind, family, rule) == (4, "error", "invalid", "llm.request")
+    assert "wrong at `request_id`" in message
+
+
+def test_a_vanished_peer_frees_its_slots(noise_engine: EngineProcess, client: EngineClient) -> None:
+    request = from_generation(make_generation(max_tokens=LONG))
+    with connect(noise_engine.socket) as peer:
+        for number in range(4):
+            peer.sendall(pack({"op": "generate", "n": number, "generation": request}))
+        peer.recv(1)
+        assert client.status().active == 2
+    wait_until_idle(client)
+
+
+def test_closing_the_iterator_frees_the_slot(client: EngineClient) -> None:
+    stream = client.generate(make_generation(max_tokens=LONG))
+    next(stream)
+    assert client.status().active == 1
+    stream.close()  # type: ignore[attr-defined]  # it is a generator
+    wait_until_idle(client)
+
+
+def test_a_cancelled_answer_pays_for_what_was_made(client: EngineClient) -> None:
+    stream = client.generate(make_generation(max_tokens=LONG, request_id="stop me"))
+    events = [next(stream)]
+    client.cancel("stop me")
+    events += stream
+    finished = end_of(events)
+    assert finished.reason == "cancelled"
+    assert 0 < finished.usage.generated_tokens < LONG
+
+
+def test_a_reader_that_does_not_read_holds_nobody_up(
+    noise_engine: EngineProcess, client: EngineClient
+) -> None:
+    request = from_generation(make_generation(max_tokens=LONG))
+    with connect(noise_engine.socket) as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.sendall(pack({"op": "generate", "n": 1, "generation": request}))
+        peer.recv(1)  # and never again
+        events = list(client.generate(make_generation(max_tokens=300)))
+        assert end_of(events).usage.generated_tokens == 300
+    wait_until_idle(client)
+
+
+def test_requests_beyond_the_slots_learn_their_place_and_those_beyond_the_queue_are_refused(
+    client: EngineClient,
+) -> None:
+    running = [client.generate(make_generation(max_tokens=LONG, app="busy")) for _ in range(2)]
+    for stream in running:
+        assert isinstance(next(stream), Piece)
+    first = client.generate(make_generation(max_tokens=2, app="busy"))
+    assert next(first) == Queued(0)
+    second = client.generate(make_generation(max_tokens=2, app="busy"))
+    assert next(second) == Queued(1)
+    with pytest.raises(Limited, match="2 requests of this app are waiting") as refused:
+        next(client.generate(make_generation(app="busy")))
+    assert refused.value.retry_after_s >= 1
+    for stream in running:
+        stream.close()  # type: ignore[attr-defined]  # it is a generator
+    assert isinstance(list(first)[-1], Finished)
+    finished = list(second)[-1]
+    assert isinstance(finished, Finished)
+    assert finished.usage.queue_ms > 0
+
+
+def test_the_chosen_model_of_the_registry_is_served(tmp_path: Path, alphabet: Path) -> None:
+    assert choose(alphabet, None, None) == (alphabet, None)
+    assert choose(None, tmp_path, alphabet) == (alphabet, None)
+    assert "No model is chosen" in (choose(None, tmp_path, None)[1] or "")
+    assert "does not exist" in (choose(tmp_path / "gone.gguf", None, None)[1] or "")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "registry.json").write_text("{")
+    assert "cannot be read" in (choose(None, tmp_path, alphabet)[1] or "")
+    assert Registry(tmp_path / "none", None).chosen_file() is None
+
+
+@pytest.fixture
+def _llama() -> None:
+    require_llama()
