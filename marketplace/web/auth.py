@@ -88,7 +88,9 @@ def clear_session_cookie(response: Response) -> None:
 
 
 def bearer_secret() -> str | None:
-    """The token of the Authorization header, if there is one."""
+    """The token of the Authorization header, if there is one. Tokens open the API alone."""
+    if not request.path.startswith("/api/"):
+        return None
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" and secret.strip() else None
 

@@ -1,4 +1,4 @@
-"""A small store for the accounts room: the web room, its blueprints, and nothing above."""
+"""What the tests of accounts share: the web room, so that letters and cookies have their place."""
 
 import pytest
 from flask import Flask
@@ -10,5 +10,5 @@ from tests.web.small_app import make_app
 
 @pytest.fixture
 def small_app(database: Database) -> Flask:
-    """The pages of this room over the tests' database."""
+    """The web room over the tests' database, fresh for each test, without any page."""
     return make_app(database, AccountIdentity(database))
