@@ -104,6 +104,6 @@ def test_a_slot_and_the_log_ask_the_store(door: Door) -> None:
 
 def test_without_a_store_a_call_says_how_to_get_one() -> None:
     with pytest.raises(
-        HostError, match=r"“kv.get” needs a store. Start the app with `caravan run`"
+        HostError, match=r"“kv\.get” needs a store. Start the app with `caravan run`"
     ):
         Context().kv.user.get("k")

@@ -1,0 +1,228 @@
+"""`caravan.toml`, the listing texts and the samples: the only copy of their schema."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+MICROS = 1_000_000
+Category = Literal[
+    "writing", "productivity", "language", "business", "learning", "fun", "developer", "travel"
+]
+CATEGORIES: tuple[str, ...] = get_args(Category)
+Permission = Literal[
+    "llm.generate", "kv.user", "kv.app", "ads.show", "billing.entitlement", "user.locale"
+]
+PRICE = re.compile(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,3})?")
+
+Name = Annotated[str, Field(min_length=2, max_length=40)]
+Summary = Annotated[str, Field(min_length=10, max_length=100)]
+Description = Annotated[str, Field(min_length=20, max_length=8000)]
+WebAddress = Annotated[str, Field(pattern=r"^https://[^\s]+$", max_length=300)]
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
+
+
+Value = TypeVar("Value")
+
+
+def _distinct(values: list[Value], noun: str) -> list[Value]:
+    twice = [value for value in values if values.count(value) > 1]
+    if twice:
+        raise ValueError(f"The {noun} “{twice[0]}” is there twice; keep one.")
+    return values
+
+
+class Section(BaseModel):
+    """The rules of every table: no conversion, no unknown key, no change afterwards."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, serialize_by_alias=True)
+
+
+class AppSection(Section):
+    """What the app is, as its page shows it."""
+
+    id: str = Field(
+        pattern=r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$",
+        max_length=100,
+        description="The maker and the app in small letters, `maker.app-name`; it never changes.",
+    )
+    name: Name = Field(description="What people call it, 2 to 40 characters.")
+    version: str = Field(
+        pattern=r"^(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})$",
+        description="Three numbers, `1.2.0`; every release needs a higher one.",
+    )
+    summary: Summary = Field(description="One sentence of 10 to 100 characters, for lists.")
+    description: Description = Field(
+        description="Markdown of 20 to 8000 characters, for the app's page."
+    )
+    categories: list[Category] = Field(
+        min_length=1, max_length=3, description="One to three shelves it stands on, best first."
+    )
+    licence: str = Field(
+        min_length=2, max_length=60, description="An SPDX name such as `Apache-2.0`."
+    )
+    age: Literal[3, 7, 12, 16, 18] = Field(description="The youngest person it suits, in years.")
+    icon: str = Field(
+        pattern=r"^assets/[A-Za-z0-9_./-]+\.(svg|png)$",
+        description="A square SVG or PNG below `assets/`.",
+    )
+    support: str | None = Field(
+        default=None,
+        pattern=r"^(https://|mailto:)[^\s]+$",
+        max_length=300,
+        description="Where people get help, starting with `https://` or `mailto:`.",
+    )
+    source: WebAddress | None = Field(
+        default=None, description="The source code's page, starting with `https://`."
+    )
+    privacy: WebAddress | None = Field(
+        default=None, description="Your privacy statement, starting with `https://`."
+    )
+
+    @field_validator("categories")
+    @classmethod
+    def _each_once(cls, categories: list[Category]) -> list[Category]:
+        return _distinct(categories, "category")
+
+
+class RuntimeSection(Section):
+    """How the app starts."""
+
+    kind: Literal["python"] = Field(description="The language of the app.")
+    entry: str = Field(
+        pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*$",
+        max_length=100,
+        description="The module that has `app = App()`; `app` means the file `app.py`.",
+    )
+    api: Literal["1"] = Field(description="The version of the contract between app and store.")
+
+
+class ModelSection(Section):
+    """What the app needs of the store's model."""
+
+    context: int = Field(
+        default=512,
+        ge=64,
+        le=1_000_000,
+        description="The longest prompt and answer together, in tokens.",
+    )
+    needs_json: bool = Field(
+        default=False, alias="json", description="Whether it asks for answers that fit a schema."
+    )
+    embeddings: bool = Field(default=False, description="Whether it needs embeddings.")
+    vision: bool = Field(default=False, description="Whether it needs a model that sees.")
+
+
+class LimitsSection(Section):
+    """What one run may use at most; the store has its own ceiling."""
+
+    wall_s: int | None = Field(default=None, ge=1, description="Seconds from start to end.")
+    cpu_ms: int | None = Field(default=None, ge=1, description="Milliseconds of computing.")
+    memory_mb: int | None = Field(default=None, ge=1, description="Memory, in MiB.")
+    output_kb: int | None = Field(default=None, ge=1, description="Result, in KiB.")
+    host_calls: int | None = Field(default=None, ge=1, description="Calls to the store.")
+    llm_tokens: int = Field(default=2048, ge=1, description="Tokens the model may generate.")
+
+
+class PermissionSection(Section):
+    """One thing the app may ask of the store; people read the reason before they run it."""
+
+    name: Permission = Field(description="What it is allowed.")
+    reason: str = Field(
+        min_length=10, max_length=200, description="Why, in a sentence of 10 to 200 characters."
+    )
+
+
+class ProductSection(Section):
+    """Something people can buy."""
+
+    id: Key = Field(description="Small letters, digits and dashes; `ctx.require` takes it.")
+    kind: Literal["one_time"] = Field(description="Paid once, kept for good.")
+    name: Name = Field(description="What the receipt says, 2 to 40 characters.")
+    price: str = Field(description='A decimal text such as `"4.99"`, above 0 and below 10000.')
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="Three capital letters such as `USD`.")
+    unlocks: Literal["app", "feature"] = Field(
+        default="app",
+        description="`app`: needed to run it at all. `feature`: what `ctx.require` asks for.",
+    )
+
+    @field_validator("price")
+    @classmethod
+    def _is_an_amount(cls, price: str) -> str:
+        if not PRICE.fullmatch(price) or Decimal(price) == 0:
+            raise ValueError(f"“{price}” is not a price; write it like 4.99, above 0.")
+        return price
+
+    @property
+    def price_micros(self) -> int:
+        """The price in millionths of the currency's unit: 4.99 gives 4_990_000."""
+        return int(Decimal(self.price) * MICROS)
+
+
+class AdSlotSection(Section):
+    """A place where the store may show an advertisement, with `ctx.ads.slot(name)`."""
+
+    name: Key = Field(description="Small letters, digits and dashes.")
+    formats: list[Literal["text"]] = Field(min_length=1, description="What may be shown there.")
+
+
+class Manifest(Section):
+    """A whole `caravan.toml`."""
+
+    app: AppSection
+    runtime: RuntimeSection
+    model: ModelSection = ModelSection()
+    limits: LimitsSection = LimitsSection()
+    permission: list[PermissionSection] = Field(default=[], max_length=20)
+    product: list[ProductSection] = Field(default=[], max_length=20)
+    ad_slot: list[AdSlotSection] = Field(default=[], max_length=5)
+
+    @field_validator("permission", "ad_slot")
+    @classmethod
+    def _names_once(cls, entries: list[Any]) -> list[Any]:
+        _distinct([entry.name for entry in entries], "name")
+        return entries
+
+    @model_validator(mode="after")
+    def _products_once(self) -> Self:
+        _distinct([product.id for product in self.product], "product id")
+        return self
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """The names of all permissions asked for."""
+        return frozenset(entry.name for entry in self.permission)
+
+    @property
+    def bundle_name(self) -> str:
+        """The file name of this release's bundle."""
+        return f"{self.app.id}-{self.app.version}.caravan"
+
+
+class Listing(Section):
+    """`listing/<locale>.toml`: the app's texts in one more language."""
+
+    name: Name
+    summary: Summary
+    description: Description
+
+
+class Case(Section):
+    """One sample: an input people can try, and what the answer must contain."""
+
+    action: str = Field(min_length=1)
+    input: dict[str, Any]
+    name: str = ""
+    expect_contains: list[str] = []
+
+    @field_validator("expect_contains", mode="before")
+    @classmethod
+    def _one_or_many(cls, expected: Any) -> Any:
+        return [expected] if isinstance(expected, str) else expected
+
+
+class Samples(Section):
+    """`evals/<name>.toml`."""
+
+    case: list[Case] = Field(min_length=1, max_length=100)
