@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketplace.inference.frames import (
@@ -27,6 +27,7 @@ def body(content: bytes) -> bytes:
     return LENGTH.pack(len(content)) + content
 
 
+@settings(deadline=None)
 @given(frames=st.lists(FRAMES, max_size=4), cuts=st.lists(st.integers(1, 20)))
 def test_frames_arrive_whole_and_in_order_however_the_bytes_are_cut(
     frames: list[dict[str, object]], cuts: list[int]
@@ -40,6 +41,7 @@ def test_frames_arrive_whole_and_in_order_however_the_bytes_are_cut(
     assert found == frames
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_a_frame_or_a_clear_refusal(data: bytes) -> None:
     for sent in (data, body(data)):

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from marketplace.inference.gguf_file import NotAModel, read_facts
 from tests.inference.tiny_models import CONTEXT, write_alphabet
 
+FIXTURES = [HealthCheck.function_scoped_fixture]
+
 
 def test_a_model_says_its_name_kind_context_and_licence(tmp_path: Path) -> None:
     facts = read_facts(write_alphabet(tmp_path / "a.gguf", licence="llama3.2"))
@@ -44,7 +46,9 @@ def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes, sentence: s
         read_facts(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None
+)
 @given(share=st.floats(0, 0.999))
 def test_a_model_cut_short_anywhere_is_refused(
     alphabet: Path, tmp_path: Path, share: float
@@ -57,7 +61,9 @@ def test_a_model_cut_short_anywhere_is_refused(
         read_facts(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80, deadline=None
+)
 @given(at=st.integers(4, 9000), byte=st.integers(0, 255))
 def test_a_changed_byte_is_read_or_refused_but_never_a_crash(
     alphabet: Path, tmp_path: Path, at: int, byte: int

@@ -15,7 +15,14 @@ from marketplace.inference.registry import Registry
 from marketplace.inference.wire import from_generation
 from marketplace.kernel.errors import Limited, Unavailable
 from tests.inference.conftest import require_llama, type_start
-from tests.inference.engines import EngineEnded, EngineProcess, end_of, make_generation, text_of
+from tests.inference.engines import (
+    EngineEnded,
+    EngineProcess,
+    end_of,
+    make_generation,
+    start_engine,
+    text_of,
+)
 
 LONG = 15_000  # tokens: seconds of decoding, longer than any test waits
 
@@ -34,10 +41,10 @@ def read_until_closed(peer: socket.socket) -> list[dict[str, object]]:
     return frames
 
 
-def wait_until_idle(client: EngineClient) -> None:
-    """Returns when nothing is computed; the engine's own step is what is waited for."""
+def wait_until(client: EngineClient, *, active: int, waiting: int = 0) -> None:
+    """Returns when so many requests are computed and wait; steps of the engine are waited for."""
     deadline = time.monotonic() + 10
-    while (status := client.status()).active or status.waiting:
+    while ((status := client.status()).active, status.waiting) != (active, waiting):
         assert time.monotonic() < deadline, status
         time.sleep(0.01)
 
@@ -117,15 +124,13 @@ def test_an_engine_without_llama_cpp_serves_the_reason(
     client.close()
 
 
-def test_a_second_engine_on_the_same_socket_is_refused(start: type_start, tmp_path: Path) -> None:
-    start("--model", tmp_path / "none.gguf")
+def test_a_second_engine_on_the_same_socket_is_refused(noise_engine: EngineProcess) -> None:
     with pytest.raises(EngineEnded):
-        start("--model", tmp_path / "none.gguf")
+        start_engine(noise_engine.socket, "--model", "none.gguf")
 
 
-def test_only_its_user_may_talk_to_the_engine(start: type_start, tmp_path: Path) -> None:
-    engine = start("--model", tmp_path / "none.gguf")
-    assert engine.socket.stat().st_mode & 0o777 == 0o600
+def test_only_its_user_may_talk_to_the_engine(noise_engine: EngineProcess) -> None:
+    assert noise_engine.socket.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
@@ -172,9 +177,8 @@ def test_a_vanished_peer_frees_its_slots(noise_engine: EngineProcess, client: En
     with connect(noise_engine.socket) as peer:
         for number in range(4):
             peer.sendall(pack({"op": "generate", "n": number, "generation": request}))
-        peer.recv(1)
-        assert client.status().active == 2
-    wait_until_idle(client)
+        wait_until(client, active=2, waiting=2)
+    wait_until(client, active=0)
 
 
 def test_closing_the_iterator_frees_the_slot(client: EngineClient) -> None:
@@ -182,7 +186,7 @@ def test_closing_the_iterator_frees_the_slot(client: EngineClient) -> None:
     next(stream)
     assert client.status().active == 1
     stream.close()  # type: ignore[attr-defined]  # it is a generator
-    wait_until_idle(client)
+    wait_until(client, active=0)
 
 
 def test_a_cancelled_answer_pays_for_what_was_made(client: EngineClient) -> None:
@@ -205,7 +209,7 @@ def test_a_reader_that_does_not_read_holds_nobody_up(
         peer.recv(1)  # and never again
         events = list(client.generate(make_generation(max_tokens=300)))
         assert end_of(events).usage.generated_tokens == 300
-    wait_until_idle(client)
+    wait_until(client, active=0)
 
 
 def test_requests_beyond_the_slots_learn_their_place_and_those_beyond_the_queue_are_refused(

@@ -169,6 +169,15 @@ def test_ending_twice_changes_nothing() -> None:
     assert scheduler.free_kv_tokens == SMALL.kv_tokens
 
 
+def test_a_sequence_that_ended_during_its_step_is_left_alone() -> None:
+    scheduler = Scheduler(SMALL)
+    sequence = submit(scheduler, 1)
+    step = scheduler.plan(0.0)
+    scheduler.end(sequence, "cancelled", 0.0)
+    scheduler.settle(step, 1.0)
+    assert (sequence.prefilled, sequence.state) == (0, State.ENDED)
+
+
 class Life(RuleBasedStateMachine):
     """Any order of arrivals, cancellations and steps, against simple counts of what happened."""
 

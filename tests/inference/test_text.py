@@ -1,6 +1,6 @@
 """Bytes become text in whole characters, and nothing of a stop text is ever shown."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketplace.inference.text import TextStream
@@ -57,11 +57,13 @@ def test_a_stop_text_completed_by_the_last_bytes_is_cut() -> None:
     assert stream.is_stopped
 
 
+@settings(deadline=None)
 @given(text=st.text(), sizes=st.lists(st.integers(1, 4)))
 def test_any_text_comes_through_whole_however_it_is_cut(text: str, sizes: list[int]) -> None:
     assert shown(TextStream(), cut(text.encode(), sizes)) == text
 
 
+@settings(deadline=None)
 @given(
     text=st.text(alphabet="abé"),
     stops=st.lists(st.text(alphabet="abé", min_size=1, max_size=3), min_size=1, max_size=3),

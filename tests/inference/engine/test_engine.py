@@ -19,7 +19,7 @@ from marketplace.inference.ports import (
     ModelUnavailable,
 )
 from marketplace.inference.settings import InferenceSettings
-from marketplace.kernel.errors import CaravanError
+from marketplace.kernel.errors import CaravanError, Limited
 from tests.inference.conftest import require_llama
 from tests.inference.engines import end_of, make_generation, text_of
 
@@ -44,7 +44,11 @@ class Bench:
         """All events of requests that are sent together."""
         for key, generation in enumerate(generations):
             self.engine.submit(key, generation)
-        answers: list[list[Any]] = [[] for _ in generations]
+        return self.collect(len(generations))
+
+    def collect(self, count: int) -> list[list[Any]]:
+        """All events of the requests 0 to `count`."""
+        answers: list[list[Any]] = [[] for _ in range(count)]
         while not all(
             events and isinstance(events[-1], (Finished, CaravanError)) for events in answers
         ):
@@ -166,6 +170,81 @@ def test_top_k_of_one_is_greedy_at_any_temperature(bench: type_open, noise: Path
         make_generation(temperature=2.0, top_k=1), make_generation(temperature=0.0)
     )
     assert text_of(hot) == text_of(greedy)
+
+
+def test_a_step_that_cannot_be_computed_costs_only_its_own_requests(
+    bench: type_open, noise: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = import_module("marketplace.inference.engine.context")
+    compute = context.Context.compute
+    broken = [context.ComputeFailed("llama_decode answered -3")]
+
+    def fail_once(self: Any) -> None:
+        if broken:
+            raise broken.pop()
+        compute(self)
+
+    opened = bench(noise)
+    monkeypatch.setattr(context.Context, "compute", fail_once)
+    [[error]] = opened.answer(make_generation())
+    assert isinstance(error, ModelUnavailable)
+    assert "llama_decode answered -3" in error.message
+    [events] = opened.answer(make_generation(max_tokens=5))
+    assert end_of(events).usage.generated_tokens == 5
+
+
+def test_a_cancelled_request_ends_and_an_unknown_one_is_ignored(
+    bench: type_open, noise: Path
+) -> None:
+    opened = bench(noise, context=32_768, max_sequences=1)
+    opened.engine.cancel("unknown")
+    opened.engine.submit(0, make_generation(max_tokens=30_000))
+    opened.engine.cancel(0)
+    [events] = opened.collect(1)
+    assert end_of(events).reason == "cancelled"
+
+
+def test_a_full_queue_is_an_event_of_the_request_that_is_too_many(
+    bench: type_open, noise: Path
+) -> None:
+    opened = bench(noise, max_sequences=1, queue_per_app=1)
+    answers = opened.answer(*[make_generation(max_tokens=400) for _ in range(6)])
+    refused = [events[-1] for events in answers if isinstance(events[-1], Limited)]
+    assert refused
+    assert "of this app are waiting" in refused[0].message
+
+
+def test_less_memory_than_wanted_gives_fewer_sequences(
+    bench: type_open, noise: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = import_module("marketplace.inference.engine.context")
+    reserve = context._reserve
+
+    def small(model: Any, slots: int, *rest: int) -> Any:
+        return reserve(model, slots, *rest) if slots <= 2 else None
+
+    monkeypatch.setattr(context, "_reserve", small)
+    assert bench(noise, max_sequences=8).engine.status().max_sequences == 2
+    monkeypatch.setattr(context, "_reserve", lambda *_: None)
+    with pytest.raises(ModelUnavailable, match="not enough memory for a context of 4096"):
+        bench(noise)
+
+
+def test_a_gpu_that_is_too_small_gets_fewer_and_fewer_layers(
+    bench: type_open, noise: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = import_module("marketplace.inference.engine.model")
+    load, tried = model._load, []
+
+    def only_eight(path: Path, layers: int) -> Any:
+        tried.append(layers)
+        return load(path, 0) if layers == 8 else None
+
+    monkeypatch.setattr(model, "_load", only_eight)
+    monkeypatch.setattr(model.llama, "llama_supports_gpu_offload", lambda: True)
+    opened = bench(noise, gpu_layers=-1)
+    assert tried == [-1, 32, 16, 8]
+    assert opened.engine.status().gpu_layers == 8
 
 
 def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
