@@ -1,0 +1,81 @@
+"""The storefront."""
+
+from uuid import UUID
+
+from flask import Blueprint, Response, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlmodel import select
+
+from marketplace.catalog import icons, queries, search
+from marketplace.catalog.models import App
+from marketplace.catalog.queries import PanelFor
+from marketplace.infra.blobs import Blobs
+from marketplace.kernel.ids import AccountId
+from marketplace.web.edge import db
+from marketplace.web.i18n import current_locale
+
+ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+def blueprint(blobs: Blobs, panel_for: PanelFor) -> Blueprint:
+    """The storefront's pages.
+
+    Args:
+        panel_for: makes the run panel of an app's page; runs live on a higher floor.
+    """
+    bp = Blueprint("catalog", __name__)
+
+    @bp.get("/")
+    def home() -> ResponseReturnValue:
+        """What people see first."""
+        return render_template(
+            "catalog/home.html", page=queries.home(db(), locale=current_locale())
+        )
+
+    @bp.get("/search", endpoint="search")
+    def find() -> ResponseReturnValue:
+        """Search results, or every app when nothing is asked."""
+        query = request.args.get("q", "").strip()
+        number = max(1, request.args.get("page", 1, type=int))
+        locale = current_locale()
+        if query:
+            page = queries.found(db(), query, search.find(db(), query), locale=locale)
+        else:
+            page = queries.everything(db(), number=number, locale=locale)
+        return render_template("catalog/shelf.html", page=page)
+
+    @bp.get("/categories/<key>")
+    def category(key: str) -> ResponseReturnValue:
+        """One shelf."""
+        number = max(1, request.args.get("page", 1, type=int))
+        page = queries.category(db(), key, number=number, locale=current_locale())
+        return render_template("catalog/shelf.html", page=page)
+
+    @bp.get("/apps/<ident>")
+    def app(ident: str) -> ResponseReturnValue:
+        """One app, with the panel to run it."""
+        page = queries.app_page(db(), ident, locale=current_locale(), panel_for=panel_for)
+        return render_template("catalog/app.html", page=page)
+
+    @bp.get("/apps/<ident>/icon")
+    def icon(ident: str) -> ResponseReturnValue:
+        """An app's icon, or one drawn from its name; never able to run anything."""
+        found = db().exec(select(App).where(App.ident == ident)).first()
+        if found is None or found.icon_key is None or found.icon_type is None:
+            data, kind = icons.generated(ident).encode(), "image/svg+xml"
+        else:
+            data, kind = blobs.get(found.icon_key), found.icon_type
+        response: Response = current_app.response_class(data, mimetype=kind)
+        response.headers["Content-Security-Policy"] = ICON_POLICY
+        response.cache_control.public = True
+        response.cache_control.max_age = 3600
+        response.add_etag()
+        return response.make_conditional(request)
+
+    @bp.get("/developers/<uuid:developer_id>")
+    def developer(developer_id: UUID) -> ResponseReturnValue:
+        """One developer's apps."""
+        page = queries.developer(db(), AccountId(developer_id), locale=current_locale())
+        return render_template("catalog/developer.html", page=page)
+
+    return bp
