@@ -40,6 +40,14 @@ class InferenceSettings(BaseModel):
         description="Most prompt tokens read in a step while other answers are being written. "
         "Smaller keeps running answers smoother, larger starts new ones sooner.",
     )
+    step_ms: int = Field(
+        default=250,
+        ge=10,
+        le=10_000,
+        description="How long a computing step should take at most, in milliseconds, while "
+        "answers are being written; four times as long while none is. Slow machines read long "
+        "prompts in more and smaller steps, so that others go on and a stop is heard.",
+    )
     gpu_layers: int = Field(
         default=-1,
         ge=-1,

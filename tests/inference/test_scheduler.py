@@ -81,6 +81,29 @@ def test_prompts_fill_the_batch_alone_but_only_a_chunk_beside_running_answers() 
     assert [(chunk.sequence.key, chunk.start, chunk.count) for chunk in step.chunks] == [(2, 0, 4)]
 
 
+def test_a_slow_machine_reads_prompts_in_steps_that_stay_short() -> None:
+    roomy = replace(SMALL, slot_tokens=4096, kv_tokens=8192, batch_tokens=512, prefill_chunk=256)
+    scheduler = Scheduler(roomy)
+    submit(scheduler, 1, prompt=800, answer=100)
+    step = scheduler.plan(0.0)
+    assert [chunk.count for chunk in step.chunks] == [256]
+    scheduler.settle(step, 1.28, took_s=1.28)  # 200 tokens a second: 200 in 4 * 0.25 s
+    step = scheduler.plan(3.0)
+    assert [chunk.count for chunk in step.chunks] == [200]
+    scheduler.settle(step, 4.0, took_s=1.0)
+    scheduler.settle(scheduler.plan(4.0), 5.0, took_s=1.0)
+    scheduler.settle(scheduler.plan(5.0), 5.72, took_s=0.72)
+    submit(scheduler, 2, prompt=800, answer=100)
+    assert [chunk.count for chunk in scheduler.plan(6.0).chunks] == [50]  # beside an answer
+
+
+def test_the_slowest_machine_still_reads_a_little_in_every_step() -> None:
+    scheduler = Scheduler(replace(SMALL, slot_tokens=4096, kv_tokens=8192, batch_tokens=512))
+    submit(scheduler, 1, prompt=800, answer=100)
+    scheduler.settle(scheduler.plan(0.0), 256.0, took_s=256.0)
+    assert [chunk.count for chunk in scheduler.plan(513.0).chunks] == [32]
+
+
 def test_a_full_app_queue_is_refused_with_the_time_to_come_back() -> None:
     scheduler = Scheduler(SMALL)
     for key in range(5):  # two free slots and three places in the queue
@@ -181,7 +204,7 @@ def test_a_sequence_that_ended_during_its_step_is_left_alone() -> None:
 class Life(RuleBasedStateMachine):
     """Any order of arrivals, cancellations and steps, against simple counts of what happened."""
 
-    requests = Bundle("requests")
+    requests: Bundle[object] = Bundle("requests")
 
     def __init__(self) -> None:
         super().__init__()
@@ -215,15 +238,15 @@ class Life(RuleBasedStateMachine):
         if sequence := self.alive.pop(key, None):
             self.scheduler.end(sequence, "cancelled", self.now)
 
-    @rule(ends=st.booleans())
-    def step(self, *, ends: bool) -> None:
+    @rule(ends=st.booleans(), took_s=st.sampled_from([0.0, 0.001, 1000.0]))
+    def step(self, *, ends: bool, took_s: float) -> None:
         self.now += 0.01
         step = self.scheduler.plan(self.now)
         size = len(step.decoding) + sum(chunk.count for chunk in step.chunks)
         assert size <= SMALL.batch_tokens
         slots = [s.slot for s in (*step.decoding, *(c.sequence for c in step.chunks))]
         assert len(set(slots)) == len(slots)
-        self.scheduler.settle(step, self.now)
+        self.scheduler.settle(step, self.now, took_s)
         for chunk in step.chunks:
             assert chunk.start == self.prompt_tokens[chunk.sequence.key]
             self.prompt_tokens[chunk.sequence.key] += chunk.count
@@ -254,7 +277,7 @@ class Life(RuleBasedStateMachine):
         for _ in range(2000):
             if not self.alive:
                 break
-            self.step(ends=False)
+            self.step(ends=False, took_s=0.01)
         assert not self.alive
         assert self.scheduler.free_kv_tokens == SMALL.kv_tokens
         assert (self.scheduler.active, self.scheduler.waiting) == (0, 0)

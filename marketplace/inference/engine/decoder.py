@@ -154,7 +154,8 @@ class Decoder:
         self._tickets[ticket.key] = ticket
 
     def _step(self) -> None:
-        step = self._scheduler.plan(self._clock())
+        began = self._clock()
+        step = self._scheduler.plan(began)
         if step.is_empty:
             return
         outputs = self._fill(step)
@@ -164,7 +165,7 @@ class Decoder:
             self._fail(step, error)
             return
         now = self._clock()
-        self._scheduler.settle(step, now)
+        self._scheduler.settle(step, now, now - began)
         self._next_position[self._decoding_slots] += 1
         self.prompt_tokens += sum(chunk.count for chunk in step.chunks)
         if outputs:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
-from marketplace.inference.devices import why
+from marketplace.inference.devices import free_bytes, why
 from marketplace.inference.engine import library
 from marketplace.inference.engine.context import Context
 from marketplace.inference.engine.decoder import Decoder, Ticket, type_events
@@ -32,12 +32,14 @@ class Engine:
         self._threads = settings.threads or max(1, (os.cpu_count() or 2) - 1)
         self._devices = library.devices()
         self._model = Model(path, gpu_layers=settings.gpu_layers)
+        uses_gpu = library.supports_gpu() and self._model.gpu_layers != 0
         self._context = Context(
             self._model,
             slots=settings.max_sequences,
             slot_tokens=settings.context,
             batch_tokens=max(settings.batch_tokens, settings.max_sequences),
             threads=self._threads,
+            free_bytes=free_bytes(library.devices(), uses_gpu=uses_gpu),
         )
         capacity = Capacity(
             slots=self._context.slots,
@@ -47,6 +49,7 @@ class Engine:
             prefill_chunk=settings.prefill_chunk,
             queue_per_app=settings.queue_per_app,
             queue_total=settings.queue_total,
+            step_s=settings.step_ms / 1000,
         )
         self._decoder = Decoder(self._model, self._context, capacity, emit)
 

@@ -59,6 +59,12 @@ class Model:
                 f"llama.cpp cannot load {path.name}: {take_last_error() or 'no reason given'}. "
                 "Check the file, or choose another model with `marketplace models use`."
             )
+        if llama.llama_model_has_encoder(self._handle):
+            self.close()
+            raise ModelUnavailable(
+                f"{path.name} is not a model that continues text. Choose another model with "
+                "`marketplace models use`."
+            )
         self.vocab: Any = llama.llama_model_get_vocab(self._handle)
         self.vocab_size: int = llama.llama_vocab_n_tokens(self.vocab)
         self.trained_context: int = llama.llama_model_n_ctx_train(self._handle)
@@ -88,6 +94,15 @@ class Model:
         buffer = ctypes.create_string_buffer(256)
         llama.llama_model_desc(self._handle, buffer, 256)
         return buffer.value.decode("utf-8", "replace")
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """What one token takes in the KV cache: keys and values of every layer, 16 bits each."""
+        heads = llama.llama_model_n_head(self._handle)
+        head_size = llama.llama_model_n_embd(self._handle) // max(1, heads)
+        kv_heads = llama.llama_model_n_head_kv(self._handle)
+        layers = llama.llama_model_n_layer(self._handle)
+        return int(2 * 2 * layers * kv_heads * head_size)
 
     def prompt(self, messages: Sequence[Message]) -> type_tokens:
         """The tokens of a conversation, up to where the answer begins.
