@@ -28,6 +28,7 @@ from marketplace.infra.db import Database
 from marketplace.infra.jobs import Handler
 from marketplace.publishing import views as publishing_views
 from marketplace.review import jobs as review_jobs
+from marketplace.review import queries as review_queries
 from marketplace.review import views as review_views
 from marketplace.runs import jobs as runs_jobs
 from marketplace.runs import queries as runs_queries
@@ -122,7 +123,9 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(accounts_views.bp)
     app.register_blueprint(tokens_views.bp)
     app.register_blueprint(catalog_views.blueprint(store, panel_for))
-    app.register_blueprint(publishing_views.blueprint(store, billing_queries.earned))
+    app.register_blueprint(
+        publishing_views.blueprint(store, billing_queries.earned, review_queries.findings)
+    )
     app.register_blueprint(review_views.blueprint(store))
     app.register_blueprint(billing_views.bp)
     app.register_blueprint(ads_views.bp)
@@ -152,7 +155,10 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
     return {
         **mail.handlers(settings.mail, settings.folder / "mail"),
         **review_jobs.handlers(
-            RunnerClient(settings.socket("runners")), blobs(settings), settings.review
+            RunnerClient(settings.socket("runners")),
+            blobs(settings),
+            settings.review,
+            settings.sandbox,
         ),
         **ads_jobs.handlers(),
         **runs_jobs.handlers(EventLogs(settings.folder / "runs"), settings.runs),

@@ -1,6 +1,7 @@
 """Families of errors a person may cause or meet; `web.edge` maps each to a status."""
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class CaravanError(Exception):
@@ -19,6 +20,8 @@ class CaravanError(Exception):
         self.message = message
         self.rule = rule
         self.fields = dict(fields or {})
+        # Further members of the problem+json answer, for programs.
+        self.details: dict[str, Any] = {}
 
 
 class Invalid(CaravanError):

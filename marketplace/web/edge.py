@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, render_template, request
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from marketplace.infra.db import Database
 from marketplace.kernel.errors import (
@@ -111,11 +112,17 @@ def _close(_error: BaseException | None) -> None:
 
 
 def _answer(
-    status: int, message: str, *, rule: str | None = None, fields: dict[str, str] | None = None
+    status: int,
+    message: str,
+    *,
+    rule: str | None = None,
+    fields: dict[str, str] | None = None,
+    details: dict[str, Any] | None = None,
 ) -> Response:
     title = HTTPStatus(status).phrase
     if wants_json():
-        problem = {
+        problem: dict[str, Any] = {
+            **(details or {}),
             "type": f"urn:caravan:{rule}" if rule else "about:blank",
             "title": title,
             "status": status,
@@ -136,9 +143,17 @@ def _answer(
 
 
 def _on_expected(error: CaravanError) -> Response:
-    response = _answer(status_of(error), error.message, rule=error.rule, fields=error.fields)
+    response = _answer(
+        status_of(error),
+        error.message,
+        rule=error.rule,
+        fields=error.fields,
+        details=error.details,
+    )
     if isinstance(error, Limited):
         response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, NotSignedIn):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Caravan"'
     return response
 
 
@@ -152,9 +167,24 @@ HTTP_MESSAGES = {
 def _on_http(error: HTTPException) -> Response:
     if error.response is not None:
         return current_app.make_response(error.response)
+    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
+        # What breaks after the view, such as the commit, reaches us wrapped by Flask.
+        return _on_unexpected(error.original_exception)
     status = error.code or 500
     message = HTTP_MESSAGES.get(status, error.description or HTTPStatus(status).phrase)
-    return _answer(status, _(message))
+    response = _answer(status, _(message))
+    for name, value in error.get_headers():
+        if name not in {"Content-Type", "Content-Length"}:
+            response.headers[name] = value
+    return response
+
+
+def _on_unexpected(error: Exception) -> Response:
+    if isinstance(error, CaravanError):
+        return _on_expected(error)
+    if isinstance(error, OperationalError):
+        return _on_operational(error)
+    return _on_bug(error)
 
 
 def _on_operational(error: OperationalError) -> Response:

@@ -1,0 +1,68 @@
+"""The app is imported in the sandbox: it compiles there, and says what it can do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from caravan.bundle import Bundle
+from caravan.findings import Finding
+
+from marketplace.sandbox.limits import clamp
+from marketplace.sandbox.ports import AppRefused, Sandbox
+from marketplace.sandbox.settings import SandboxSettings
+
+LEFT_OUT = ("assets/", "listing/", "evals/")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the sandbox made of a bundle.
+
+    Args:
+        files: what a runner will get: sources, bytecode and data.
+        actions: what the app says of itself; empty when it could not be imported.
+    """
+
+    findings: list[Finding]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    actions: Mapping[str, Any] = field(default_factory=dict)
+
+
+def prepare(bundle: Bundle, sandbox: Sandbox, settings: SandboxSettings) -> Prepared:
+    """Compile and describe the app inside the sandbox, under the limits of one run.
+
+    Raises: Unavailable when the sandbox does not answer; that is not the app's fault.
+    """
+    limits = clamp({}, usual=settings.usual, ceiling=settings.ceiling)
+    sources = {
+        path: data
+        for path, data in bundle.files.items()
+        if not path.startswith(LEFT_OUT) and path != "caravan.toml"
+    }
+    try:
+        files = {**sources, **sandbox.compile(sources, limits=limits)}
+        actions = sandbox.describe(files, bundle.manifest.runtime.entry, limits=limits)
+    except AppRefused as refused:
+        return Prepared([_finding(refused)])
+    if not actions.get("actions"):
+        message = "The app declares no action, so there is nothing to run."
+        fix = "Put @app.action(“What it does”) on a function of the entry module."
+        return Prepared([Finding("sandbox.actions", "error", message, fix=fix)])
+    count = len(actions["actions"])
+    done = Finding("sandbox", "pass", f"The app starts in the sandbox and has {count} action(s).")
+    return Prepared([done], files, actions)
+
+
+def _finding(refused: AppRefused) -> Finding:
+    detail = refused.traceback.strip().splitlines()
+    message = refused.message
+    if detail and detail[-1] not in message:
+        message = f"{message} {detail[-1]}"
+    return Finding(
+        refused.rule or "sandbox.refused",
+        "error",
+        message,
+        refused.file or None,
+        refused.line or None,
+        "Run `caravan check` and `caravan run` on your machine, and publish a higher version.",
+    )

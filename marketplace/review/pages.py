@@ -1,0 +1,60 @@
+"""What each page of the reviewers' desk shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from marketplace.catalog.permissions import Asked
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One release that waits for a person."""
+
+    id: str
+    ident: str
+    name: str
+    version: str
+    developer: str
+    created_at: datetime
+    warnings: int
+    is_new_app: bool
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a bundle.
+
+    Args:
+        text: its content, or None for a picture.
+        change: `new`, `changed` or `same` against the live release.
+    """
+
+    path: str
+    size_bytes: int
+    text: str | None
+    change: str
+
+
+@dataclass(frozen=True)
+class ReleasePage:
+    """Everything a reviewer needs for one verdict."""
+
+    id: str
+    ident: str
+    name: str
+    summary: str
+    version: str
+    live_version: str
+    state: str
+    developer: str
+    is_own: bool
+    created_at: datetime
+    permissions: Sequence[Asked]
+    prices: Sequence[str]
+    checks: Sequence[Mapping[str, Any]]
+    files: Sequence[SourceFile]
+    verdict: str
+    reason: str = ""
+    error: str = ""

@@ -1,0 +1,78 @@
+"""Runs every check over one release, and moves it on."""
+
+from datetime import datetime
+
+from caravan import checks as static
+from caravan.findings import Finding
+from sqlmodel import Session, select
+
+from marketplace.accounts.service import HOUSE_ID
+from marketplace.catalog.models import App, AppState, Release, ReleaseState
+from marketplace.infra.blobs import Blobs
+from marketplace.infra.db import Database
+from marketplace.kernel.ids import ReleaseId
+from marketplace.publishing import bundles, code
+from marketplace.publishing import service as publishing
+from marketplace.review.checks import naming, sandboxed, widening
+from marketplace.review.models import CheckResult
+from marketplace.review.settings import ReviewSettings
+from marketplace.sandbox.ports import Sandbox
+from marketplace.sandbox.settings import SandboxSettings
+
+
+def check(
+    database: Database,
+    release_id: ReleaseId,
+    *,
+    sandbox: Sandbox,
+    blobs: Blobs,
+    settings: ReviewSettings,
+    sandbox_settings: SandboxSettings,
+    now: datetime,
+) -> None:
+    """Check one release: rejected on an error, else to a person, or published at once.
+
+    The sandbox works between two short transactions, so no lock is held while it does.
+    Running it again on a release that was decided changes nothing.
+    """
+    with database.reading() as session:
+        release = session.get_one(Release, release_id)
+        bundle = bundles.opened(blobs.get(release.bundle_key))
+        findings = [*static.check(bundle), *_against_others(session, release)]
+    prepared = None
+    if static.is_publishable(findings):
+        prepared = sandboxed.prepare(bundle, sandbox, sandbox_settings)
+        findings += prepared.findings
+    with database.writing() as session:
+        release = session.get_one(Release, release_id, with_for_update=True)
+        if release.state is not ReleaseState.CHECKING:
+            return
+        _keep(session, release_id, findings, now=now)
+        if prepared is None or not static.is_publishable(findings):
+            release.move_to(ReleaseState.REJECTED, now=now)
+            return
+        release.actions = dict(prepared.actions)
+        release.code_key = code.store(blobs, prepared.files)
+        release.move_to(ReleaseState.IN_REVIEW, now=now)
+        if settings.auto_approve or release.publisher_id == HOUSE_ID:
+            publishing.publish(session, release, blobs=blobs, now=now)
+
+
+def _against_others(session: Session, release: Release) -> list[Finding]:
+    app = session.get_one(App, release.app_id)
+    live = session.get(Release, app.current_release_id) if app.current_release_id else None
+    others = session.exec(select(App.name, App.ident).where(App.state == AppState.LISTED)).all()
+    name = release.manifest["app"]["name"]
+    return [
+        *naming.check_name(name, app.ident, others),
+        *widening.check_widening(release.manifest, live.manifest if live else None),
+    ]
+
+
+def _keep(
+    session: Session, release_id: ReleaseId, findings: list[Finding], *, now: datetime
+) -> None:
+    for position, finding in enumerate(findings):
+        session.add(
+            CheckResult(release_id=release_id, position=position, found_at=now, **finding.to_json())
+        )
