@@ -1,41 +1,36 @@
 """Icons for apps that bring none: drawn from the ident, the same every time, each its own."""
 
 import hashlib
-import math
 
-PALETTE = (
-    ("#1f2a5c", "#f4bf5f"),
-    ("#8c3b22", "#f7e3bf"),
-    ("#1f5a4c", "#f2c27b"),
-    ("#5b3a6b", "#f3b08a"),
-    ("#24496e", "#f5d7a1"),
-    ("#7a5320", "#fbeed6"),
-)
+GROUNDS = ("#252a5c", "#94391d", "#1d574c", "#7a4a12", "#7c2a45", "#2c4c6e")
+FIGURES = ("#f1d9b5", "#f4bf5f", "#f6ead7", "#e58157")
+SQUARE = "M-1-1H1V1H-1Z"
+DIAMOND = "M0-1.4 1.4 0 0 1.4-1.4 0Z"
+HEARTS = (f'<path d="{SQUARE}"/>', '<circle r="1.1"/>', f'<path d="{DIAMOND}"/>')
 
 
 def generated(ident: str) -> str:
-    """A woven star on a coloured ground, as SVG of 128 by 128.
+    """A star of two squares over dunes, as SVG of 128 by 128.
 
-    The sha256 of the ident chooses colours, the number of points and the turn.
+    The sha256 of the ident chooses the ground, two colours, the star's size and turn, and what
+    is in its heart. There is no letter in it, so it speaks every language.
     """
-    digest = hashlib.sha256(ident.encode()).digest()
-    ground, figure = PALETTE[digest[0] % len(PALETTE)]
-    points, turn = 4 + digest[1] % 5, digest[2] / 256 * math.tau
-    inner = 16 + digest[3] % 12
+    number = int.from_bytes(hashlib.sha256(ident.encode()).digest()[:8])
+    ground = GROUNDS[number % len(GROUNDS)]
+    first = number // 6 % len(FIGURES)
+    second = (first + 1 + number // 24 % (len(FIGURES) - 1)) % len(FIGURES)
+    turn = number // 72 % 4 * 22.5
+    heart = HEARTS[number // 288 % len(HEARTS)]
+    radius = 30 + number // 864 % 9
+    slope = 84 + number // 7776 % 24
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 128 128">'
-        f'<rect width="128" height="128" rx="28" fill="{ground}"/>'
-        f'<path d="{_star(points, 46, inner, turn)}" fill="none" stroke="{figure}" '
-        'stroke-width="5" stroke-linejoin="round"/>'
-        f'<path d="{_star(points, 28, inner / 2, turn + math.pi / points)}" fill="{figure}"/>'
-        "</svg>"
+        f'<rect width="128" height="128" fill="{ground}"/>'
+        f'<path d="M-20 128 {slope - 52} 86 {slope + 30} 128Z" fill="#0000002e"/>'
+        f'<path d="M{slope - 40} 128 {slope + 12} 94 150 128Z" fill="#0000002e"/>'
+        f'<g transform="translate(64 60) rotate({turn})">'
+        f'<g transform="scale({radius})" fill="{FIGURES[first]}">'
+        f'<path d="{SQUARE}"/><path d="{DIAMOND}"/></g>'
+        f'<g transform="scale({radius * 0.45:.1f})" fill="{ground}">{heart}</g>'
+        f'<circle r="{radius * 0.18:.1f}" fill="{FIGURES[second]}"/></g></svg>'
     )
-
-
-def _star(points: int, outer: float, inner: float, turn: float) -> str:
-    corners = []
-    for step in range(points * 2):
-        radius = inner if step % 2 else outer
-        angle = turn + step * math.pi / points
-        corners.append(f"{64 + radius * math.cos(angle):.1f} {64 + radius * math.sin(angle):.1f}")
-    return "M" + "L".join(corners) + "Z"

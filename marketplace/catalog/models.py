@@ -70,8 +70,9 @@ class App(SQLModel, table=True):
 class Release(SQLModel, table=True):
     """One uploaded version of an app.
 
-    `manifest` is caravan.toml as JSON; `actions` is what the app said of itself in the sandbox;
-    `bundle_key` and `code_key` name blobs: the upload as it came, and its compiled modules.
+    `manifest` is caravan.toml as JSON and `listings` its texts by locale; `actions` is what the
+    app said of itself in the sandbox. Blobs: `bundle_key` is the upload as it came, `code_key`
+    its modules, compiled, and `icon_key` its icon. `verdict` has a reviewer's words.
     """
 
     __tablename__ = "catalog_release"
@@ -86,14 +87,22 @@ class Release(SQLModel, table=True):
     publisher_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
     version: str = Field(max_length=32)
     manifest: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
+    listings: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
     actions: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
     bundle_key: str = Field(max_length=64)
     bundle_bytes: int
     code_key: str | None = Field(default=None, max_length=64)
+    icon_key: str | None = Field(default=None, max_length=64)
     state: ReleaseState = Field(default=ReleaseState.CHECKING, sa_type=enum_column(ReleaseState))
     state_changed_at: datetime = Field(sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)
     verdict: str = ""
+    decided_by: AccountId | None = Field(default=None, sa_type=Uuid)
+
+    @property
+    def number(self) -> tuple[int, ...]:
+        """The version as numbers that compare rightly: 1.10.0 is above 1.9.0."""
+        return tuple(map(int, self.version.split(".")))
 
     def move_to(self, target: ReleaseState, *, now: datetime) -> None:
         """Move to `target` at `now` (aware UTC), or raise `IllegalMove` and change nothing."""

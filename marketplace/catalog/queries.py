@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from marketplace.accounts.models import Account
-from marketplace.catalog import categories, permissions
+from marketplace.catalog import categories, permissions, search
 from marketplace.catalog.models import (
     App,
     AppState,
@@ -31,10 +31,19 @@ FEATURED = 6
 NEW = 8
 SIMILAR = 4
 TILES_A_PAGE = 24
+SVG = "image/svg+xml"
 
 
 class AppNotFound(NotFound):
     """No app that this person may see has this ident."""
+
+
+class NoSuchShelf(NotFound):
+    """The store has no category of this key."""
+
+
+class NoSuchDeveloper(NotFound):
+    """No developer of a listed app has this id."""
 
 
 def app_by_ident(session: Session, ident: str) -> App:
@@ -98,10 +107,11 @@ def tiles(session: Session, apps: Sequence[App], *, locale: str) -> list[Tile]:
 
 
 def _prices(session: Session, app_ids: Sequence[UUID]) -> dict[UUID, Money]:
+    """What it costs to run each app that is not free: the cheapest product that opens it."""
     needed = session.exec(
-        select(Product).where(
-            col(Product.app_id).in_(app_ids), Product.unlocks == "app", col(Product.active)
-        )
+        select(Product)
+        .where(col(Product.app_id).in_(app_ids), Product.unlocks == "app", col(Product.active))
+        .order_by(col(Product.price_micros).desc())
     ).all()
     return {product.app_id: product.price for product in needed}
 
@@ -134,9 +144,9 @@ def counts(session: Session) -> dict[str, int]:
 
 
 def category(session: Session, key: str, *, number: int, locale: str) -> Shelf:
-    """One shelf, most run first. Raises: NotFound."""
+    """One shelf, most run first. Raises: NoSuchShelf."""
     if key not in categories.TABLE:
-        raise NotFound(_("There is no category “%(key)s”.", key=key))
+        raise NoSuchShelf(_("There is no category “%(key)s”.", key=key))
     on_shelf = select(App).where(App.state == AppState.LISTED, App.category == key)
     return _shelf(session, on_shelf, categories.name(key), key, number=number, locale=locale)
 
@@ -165,8 +175,9 @@ def _shelf(
     )
 
 
-def found(session: Session, query: str, ids: Sequence[AppId], *, locale: str) -> Shelf:
-    """The results of a search, in the order the index gave them."""
+def found(session: Session, query: str, *, locale: str) -> Shelf:
+    """The results of a search, in the order the index gives them."""
+    ids = search.find(session, query)
     apps = {
         app.id: app
         for app in session.exec(
@@ -240,11 +251,20 @@ def _versions(session: Session, app_id: AppId) -> list[Version]:
 
 
 def developer(session: Session, developer_id: AccountId, *, locale: str) -> DeveloperPage:
-    """One developer's listed apps. Raises: NotFound."""
+    """One developer's listed apps. Raises: NoSuchDeveloper."""
     account = session.get(Account, developer_id)
     apps = session.exec(
         select(App).where(App.owner_id == developer_id, App.state == AppState.LISTED)
     ).all()
     if account is None or not apps:
-        raise NotFound(_("There is no developer at this address."))
+        raise NoSuchDeveloper(_("There is no developer at this address."))
     return DeveloperPage(account.name, tiles(session, apps, locale=locale))
+
+
+def icon(session: Session, ident: str) -> tuple[str | None, str]:
+    """An app's icon: its blob, or None where one must be drawn, and its media type."""
+    found = session.exec(
+        select(App.icon_key, App.icon_type).where(App.ident == ident, App.state == AppState.LISTED)
+    ).first()
+    key, kind = found or (None, None)
+    return (key, kind) if key and kind else (None, SVG)

@@ -14,6 +14,7 @@ from marketplace.kernel.ids import AppId
 
 MOST_RESULTS = 50
 LONGEST_QUERY = 200
+ALIKE = 0.5
 # Folds what Arabic writers leave out or vary: alef with hamza or madda, alef maqsura, ta marbuta.
 FOLDED = str.maketrans("أإآٱىةؤئ", "اااايهوي")
 TATWEEL = "ـ"
@@ -108,41 +109,67 @@ def index(session: Session, app: App) -> None:
 
 
 def find(session: Session, query: str) -> list[AppId]:
-    """The listed apps that fit, best first: exact names, then words, then like-sounding names."""
+    """The listed apps that fit, best first: exact names, then words, then names spelt alike."""
     words = WORD.findall(normalised(query[:LONGEST_QUERY]))
     if not words:
         return []
     rows = _find_sqlite(session, words) if _is_sqlite(session) else _find_postgres(session, words)
     ids = list(dict.fromkeys(rows))
-    exact = " ".join(words)
-    weights = {
-        app.id: (normalised(app.name) == exact, app.run_count)
-        for app in session.exec(select(App).where(col(App.id).in_(ids))).all()
-    }
+    exact = _named(session, ids, " ".join(words))
     # The sort is stable, so below an exact name the index's own order stays.
-    ids.sort(key=lambda app_id: not weights.get(app_id, (False, 0))[0])
-    return [app_id for app_id in ids if app_id in weights][:MOST_RESULTS]
+    return sorted(ids, key=lambda app_id: app_id not in exact)[:MOST_RESULTS]
+
+
+def _named(session: Session, ids: Sequence[AppId], name: str) -> set[UUID]:
+    """Those of the apps that have exactly this name, in any language."""
+    named: set[UUID] = set()
+    for app_id, text_name in (
+        *session.exec(select(App.id, App.name).where(col(App.id).in_(ids))).all(),
+        *session.exec(
+            select(ListingText.app_id, ListingText.name).where(col(ListingText.app_id).in_(ids))
+        ).all(),
+    ):
+        if " ".join(WORD.findall(normalised(text_name))) == name:
+            named.add(app_id)
+    return named
 
 
 def _find_sqlite(session: Session, words: Sequence[str]) -> list[AppId]:
-    wanted = " ".join(f'"{word}"*' for word in words)
     found = _rows(
         session,
         "SELECT app_id FROM catalog_search WHERE catalog_search MATCH :q "
         "ORDER BY bm25(catalog_search, 0, 10, 1) LIMIT :n",
-        {"q": wanted, "n": MOST_RESULTS},
+        {"q": " ".join(f'"{word}"*' for word in words), "n": MOST_RESULTS},
     )
-    # Any three letters in a row that both share count towards a name that is spelt alike.
     grams = {word[i : i + 3] for word in words for i in range(len(word) - 2)}
-    if grams:
-        either = " OR ".join(f'"{gram}"' for gram in sorted(grams))
-        found += _rows(
-            session,
-            "SELECT app_id FROM catalog_search_trigram WHERE catalog_search_trigram MATCH :q "
-            "ORDER BY rank LIMIT :n",
-            {"q": either, "n": MOST_RESULTS if not found else 5},
-        )
-    return found
+    if not grams:
+        return found
+    candidates = session.connection().execute(
+        text(
+            "SELECT app_id, name FROM catalog_search_trigram "
+            "WHERE catalog_search_trigram MATCH :q ORDER BY rank LIMIT :n"
+        ),
+        {"q": " OR ".join(f'"{gram}"' for gram in sorted(grams)), "n": MOST_RESULTS},
+    )
+    alike = [(likeness(words, name), _as_uuid(app_id)) for app_id, name in candidates]
+    near = sorted((one for one in alike if one[0] >= ALIKE), key=lambda one: -one[0])
+    return found + [AppId(app_id) for _likeness, app_id in near]
+
+
+def likeness(words: Sequence[str], name: str) -> float:
+    """How much of the words is in a name, from 0 to 1, by groups of three letters.
+
+    The same measure as pg_trgm's word similarity, up to the order of the groups: words begin
+    with two blanks and end with one. `phrasbook` against `phrasebook` gives 8/10.
+    """
+    sought = set().union(*map(_grams, words))
+    offered = set().union(*map(_grams, WORD.findall(name)), set())
+    return len(sought & offered) / len(sought)
+
+
+def _grams(word: str) -> set[str]:
+    padded = f"  {word} "
+    return {padded[i : i + 3] for i in range(len(padded) - 2)}
 
 
 def _find_postgres(session: Session, words: Sequence[str]) -> list[AppId]:
@@ -152,11 +179,17 @@ def _find_postgres(session: Session, words: Sequence[str]) -> list[AppId]:
         "WHERE words @@ query ORDER BY ts_rank(words, query) DESC LIMIT :n",
         {"q": " & ".join(f"{word}:*" for word in words), "n": MOST_RESULTS},
     )
+    # The index answers `<%` by this threshold, for this transaction alone.
+    _run(
+        session,
+        "SELECT set_config('pg_trgm.word_similarity_threshold', :alike, true)",
+        {"alike": str(ALIKE)},
+    )
     found += _rows(
         session,
         "SELECT app_id FROM catalog_search WHERE :q <% name "
         "ORDER BY word_similarity(:q, name) DESC LIMIT :n",
-        {"q": " ".join(words), "n": MOST_RESULTS if not found else 5},
+        {"q": " ".join(words), "n": MOST_RESULTS},
     )
     return found
 

@@ -4,10 +4,8 @@ from uuid import UUID
 
 from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlmodel import select
 
-from marketplace.catalog import icons, queries, search
-from marketplace.catalog.models import App
+from marketplace.catalog import icons, queries
 from marketplace.catalog.queries import PanelFor
 from marketplace.infra.blobs import Blobs
 from marketplace.kernel.ids import AccountId
@@ -38,10 +36,11 @@ def blueprint(blobs: Blobs, panel_for: PanelFor) -> Blueprint:
         query = request.args.get("q", "").strip()
         number = max(1, request.args.get("page", 1, type=int))
         locale = current_locale()
-        if query:
-            page = queries.found(db(), query, search.find(db(), query), locale=locale)
-        else:
-            page = queries.everything(db(), number=number, locale=locale)
+        page = (
+            queries.found(db(), query, locale=locale)
+            if query
+            else queries.everything(db(), number=number, locale=locale)
+        )
         return render_template("catalog/shelf.html", page=page)
 
     @bp.get("/categories/<key>")
@@ -60,13 +59,11 @@ def blueprint(blobs: Blobs, panel_for: PanelFor) -> Blueprint:
     @bp.get("/apps/<ident>/icon")
     def icon(ident: str) -> ResponseReturnValue:
         """An app's icon, or one drawn from its name; never able to run anything."""
-        found = db().exec(select(App).where(App.ident == ident)).first()
-        if found is None or found.icon_key is None or found.icon_type is None:
-            data, kind = icons.generated(ident).encode(), "image/svg+xml"
-        else:
-            data, kind = blobs.get(found.icon_key), found.icon_type
+        key, kind = queries.icon(db(), ident)
+        data = blobs.get(key) if key else icons.generated(ident).encode()
         response: Response = current_app.response_class(data, mimetype=kind)
         response.headers["Content-Security-Policy"] = ICON_POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
         response.cache_control.public = True
         response.cache_control.max_age = 3600
         response.add_etag()

@@ -1,0 +1,81 @@
+"""Changes of the storefront: a release becomes what people see, buy and run."""
+
+from datetime import datetime
+
+from caravan.manifest import Manifest, ProductSection
+from sqlalchemy import update
+from sqlmodel import Session, col, delete, select
+
+from marketplace.catalog import search
+from marketplace.catalog.models import App, AppState, ListingText, Product, Release, ReleaseState
+from marketplace.kernel.ids import AppId
+
+ICON_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+
+
+def publish(session: Session, release: Release, *, now: datetime) -> App:
+    """Put one reviewed release into the store: texts, products, icon and search at once.
+
+    An app that an operator has blocked stays blocked. A release below the present one is
+    published as history and changes nothing that people see.
+
+    Raises: IllegalMove when the release is not in review.
+    """
+    release.move_to(ReleaseState.PUBLISHED, now=now)
+    app = session.get_one(App, release.app_id, with_for_update=True)
+    present = session.get(Release, app.current_release_id) if app.current_release_id else None
+    if present is not None and present.number > release.number:
+        return app
+    manifest = Manifest.model_validate(release.manifest)
+    _describe(app, manifest)
+    app.icon_key = release.icon_key
+    app.icon_type = ICON_TYPES[manifest.app.icon.rpartition(".")[2]]
+    app.current_release_id = release.id
+    app.published_at = app.published_at or now
+    if app.state is AppState.HIDDEN:
+        app.state = AppState.LISTED
+    _put_products(session, app.id, manifest.product)
+    _put_texts(session, app.id, release)
+    search.index(session, app)
+    return app
+
+
+def _describe(app: App, manifest: Manifest) -> None:
+    section = manifest.app
+    app.name, app.summary, app.description = section.name, section.summary, section.description
+    app.category, app.age = section.categories[0], section.age
+
+
+def _put_products(session: Session, app_id: AppId, sections: list[ProductSection]) -> None:
+    """What is no longer offered is kept for those who bought it, but not sold again."""
+    known = {
+        product.key: product
+        for product in session.exec(select(Product).where(Product.app_id == app_id)).all()
+    }
+    for product in known.values():
+        product.active = False
+    for section in sections:
+        values = {
+            "kind": section.kind,
+            "name": section.name,
+            "price_micros": section.price_micros,
+            "currency": section.currency,
+            "unlocks": section.unlocks,
+            "active": True,
+        }
+        offered = known.get(section.id)
+        if offered is None:
+            session.add(Product(app_id=app_id, key=section.id, **values))
+        else:
+            offered.sqlmodel_update(values)
+
+
+def _put_texts(session: Session, app_id: AppId, release: Release) -> None:
+    session.exec(delete(ListingText).where(col(ListingText.app_id) == app_id))
+    for locale, texts in release.listings.items():
+        session.add(ListingText(app_id=app_id, locale=locale, **texts))
+
+
+def count_run(session: Session, app_id: AppId) -> None:
+    """Count one finished run; it is what the store's order follows."""
+    session.exec(update(App).where(col(App.id) == app_id).values(run_count=col(App.run_count) + 1))
