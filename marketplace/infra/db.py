@@ -53,6 +53,13 @@ class WriteGate:
         deadline = time.monotonic() + GATE_TIMEOUT_S
         if not self._thread_lock.acquire(timeout=GATE_TIMEOUT_S):
             raise DatabaseBusy("The database is busy. Please try again in a moment.")
+        try:
+            self._lock_file(deadline)
+        except BaseException:
+            self._thread_lock.release()
+            raise
+
+    def _lock_file(self, deadline: float) -> None:
         if self._pid != os.getpid():
             # A lock belongs to the open file: a forked child must open its own.
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -63,7 +70,6 @@ class WriteGate:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    self._thread_lock.release()
                     raise DatabaseBusy(
                         "The database is busy. Please try again in a moment."
                     ) from None

@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Index, Uuid, or_, update
+from sqlalchemy import ColumnElement, Index, Uuid, or_, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from marketplace.infra.db import Database
+from marketplace.infra.db import Database, DatabaseBusy
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError
@@ -110,20 +110,30 @@ def enqueue(
     )
 
 
+def _due(names: set[str], now: datetime) -> ColumnElement[bool]:
+    waiting = (col(Job.state) == JobState.QUEUED) & (col(Job.run_at) <= now)
+    silent = (col(Job.state) == JobState.RUNNING) & (col(Job.leased_until) < now)
+    return col(Job.name).in_(names) & or_(waiting, silent)
+
+
 def claim(session: Session, *, worker: str, names: set[str], now: datetime) -> Job | None:
-    """Lease the oldest due job, or one whose worker fell silent, for thirty seconds."""
-    due = or_(
-        (col(Job.state) == JobState.QUEUED) & (col(Job.run_at) <= now),
-        (col(Job.state) == JobState.RUNNING) & (col(Job.leased_until) < now),
-    )
+    """Lease the oldest due job, or one whose worker fell silent, for thirty seconds.
+
+    Effects: a job whose workers fell silent too often is failed instead: it may be what kills
+    them.
+    """
     job = session.exec(
         select(Job)
-        .where(due, col(Job.name).in_(names))
+        .where(_due(names, now))
         .order_by(col(Job.run_at))
         .limit(1)
         .with_for_update(skip_locked=True)
     ).first()
     if job is None:
+        return None
+    if job.attempts >= MAX_ATTEMPTS:
+        job.state, job.finished_at, job.leased_until = JobState.FAILED, now, None
+        job.error = f"Its worker fell silent {job.attempts} times."
         return None
     job.state = JobState.RUNNING
     job.attempts += 1
@@ -133,13 +143,9 @@ def claim(session: Session, *, worker: str, names: set[str], now: datetime) -> J
     return job
 
 
-def any_due(session: Session, *, now: datetime) -> bool:
-    """Whether there is work, without taking the write gate to see."""
-    due = or_(
-        (col(Job.state) == JobState.QUEUED) & (col(Job.run_at) <= now),
-        (col(Job.state) == JobState.RUNNING) & (col(Job.leased_until) < now),
-    )
-    return session.exec(select(Job.id).where(due).limit(1)).first() is not None
+def any_due(session: Session, *, names: set[str], now: datetime) -> bool:
+    """Whether there is work of these kinds, without taking the write gate to see."""
+    return session.exec(select(Job.id).where(_due(names, now)).limit(1)).first() is not None
 
 
 class Worker:
@@ -166,7 +172,7 @@ class Worker:
         while not stop.is_set():
             try:
                 worked = self.step(utc_now())
-            except SQLAlchemyError:
+            except (SQLAlchemyError, DatabaseBusy):
                 log.exception("worker.database_failed")
                 stop.wait(1.0)
                 continue
@@ -177,7 +183,7 @@ class Worker:
         """Do one due job. Returns: whether there was one."""
         self._enqueue_scheduled(now)
         with self._database.reading() as session:
-            if not any_due(session, now=now):
+            if not any_due(session, names=set(self._handlers), now=now):
                 return False
         with self._database.writing() as session:
             job = claim(session, worker=self._name, names=set(self._handlers), now=now)
@@ -229,12 +235,16 @@ class Worker:
 
     def _renew(self, job_id: JobId, finished: threading.Event) -> None:
         while not finished.wait(HEARTBEAT_S):
-            with self._database.writing() as session:
-                session.exec(
-                    update(Job)
-                    .where(col(Job.id) == job_id, col(Job.leased_by) == self._name)
-                    .values(leased_until=utc_now() + timedelta(seconds=STALLED_S))
-                )
+            try:
+                with self._database.writing() as session:
+                    session.exec(
+                        update(Job)
+                        .where(col(Job.id) == job_id, col(Job.leased_by) == self._name)
+                        .values(leased_until=utc_now() + timedelta(seconds=STALLED_S))
+                    )
+            except (SQLAlchemyError, DatabaseBusy):
+                # The lease outlasts two beats that are missed; the next one may get through.
+                log.exception("worker.heartbeat_failed", id=str(job_id))
 
     def _end(self, job: Job, *, error: Exception | None) -> None:
         now = utc_now()

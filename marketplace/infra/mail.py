@@ -1,8 +1,10 @@
 """Letters: enqueued with the work they tell of, sent by the worker."""
 
 import smtplib
+import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -43,7 +45,7 @@ def handlers(settings: MailSettings, folder: Path) -> dict[str, Handler]:
             with smtplib.SMTP(
                 settings.smtp_host, settings.smtp_port, timeout=SMTP_TIMEOUT_S
             ) as server:
-                server.starttls()
+                server.starttls(context=ssl.create_default_context())
                 if settings.smtp_user:
                     server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
                 server.send_message(letter)
@@ -58,6 +60,8 @@ def handlers(settings: MailSettings, folder: Path) -> dict[str, Handler]:
         letter["From"] = settings.sender
         letter["To"] = context.payload["to"]
         letter["Subject"] = context.payload["subject"]
+        letter["Date"] = format_datetime(context.now)
+        letter["Message-ID"] = make_msgid(domain=letter["From"].addresses[0].domain)
         letter.set_content(context.payload["text"])
         letter.add_alternative(context.payload["html"], subtype="html")
         deliver(letter)

@@ -49,7 +49,8 @@ def _check() -> None:
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         raise ForeignForm("This form was sent from another site, so it was not accepted.")
     sent = request.headers.get(HEADER) or request.form.get(FIELD, "")
-    if not hmac.compare_digest(sent, token()):
+    # As bytes: on texts the comparison refuses letters outside ASCII with an error of its own.
+    if not hmac.compare_digest(sent.encode(errors="replace"), token().encode()):
         raise ForeignForm(
             "This page was open for too long. Go back, reload it, and send the form again.",
             rule="csrf",

@@ -55,9 +55,18 @@ def _choose() -> str:
         request.args.get("lang"),
         request.cookies.get(COOKIE),
         person.locale if person else None,
-        request.accept_languages.best_match(locales()),
+        _of_browser(),
     )
     return next((wish for wish in wishes if wish in locales()), SOURCE_LOCALE)
+
+
+def _of_browser() -> str | None:
+    # werkzeug's best_match prefers a later exact match: it would give English to “ar-EG, en”.
+    for wish, quality in request.accept_languages:
+        for known in (wish, wish.partition("-")[0]):
+            if quality > 0 and known in locales():
+                return known
+    return None
 
 
 def direction(locale: str) -> str:

@@ -1,13 +1,17 @@
 """A Flask app of the web room alone, put together as `marketplace.app` does it."""
 
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
+from sqlmodel import Session
 
 import marketplace
 from marketplace.infra.db import Database
+from marketplace.kernel.ids import AccountId, new_id
 from marketplace.web import csp, csrf, edge, i18n, templating
-from marketplace.web.auth import Identity
+from marketplace.web.auth import Actor, Identity, Role
 
 ROOT = Path(marketplace.__file__).parent.parent
 
@@ -34,3 +38,30 @@ def make_app(database: Database, identity: Identity, **config: object) -> Flask:
     for part in (edge, csrf, csp, i18n, templating):
         part.install(app)
     return app
+
+
+class People:
+    """An identity that knows whom it is told: secret → person, for cookies and for tokens."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Actor] = {}
+        self.tokens: dict[str, Actor] = {}
+
+    def by_session(self, session: Session, secret: str, *, now: datetime) -> Actor | None:
+        return self.sessions.get(secret)
+
+    def by_token(self, session: Session, secret: str, *, now: datetime) -> Actor | None:
+        return self.tokens.get(secret)
+
+
+def make_actor(*roles: Role, **given: Any) -> Actor:
+    """A person who asks; `given` overrides any field."""
+    values: dict[str, Any] = {
+        "id": AccountId(new_id()),
+        "name": "Lina",
+        "email": "lina@example.org",
+        "roles": frozenset({Role.SHOPPER, *roles}),
+        "locale": None,
+        **given,
+    }
+    return Actor(**values)
