@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from marketplace.infra import supervise
 from marketplace.infra.supervise import Supervisor
 
 ROOT = Path(__file__).parent.parent.parent
@@ -87,3 +88,21 @@ def test_parts_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> No
     supervisor.kill()
     supervisor.wait()
     wait_for(lambda: not is_alive(pid_in(file)))
+
+
+def test_a_part_that_does_not_listen_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "GRACE_S", 0.2)
+    file, stop = tmp_path / "pid", threading.Event()
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + PART.replace(
+        "signal.pause()", "while True: signal.pause()"
+    )
+    supervisor = Supervisor({"part": (sys.executable, "-c", deaf, str(file))})
+    thread = threading.Thread(target=supervisor.run, args=(stop,))
+    thread.start()
+    wait_for(lambda: pid_in(file) > 0)
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert not is_alive(pid_in(file))
