@@ -19,6 +19,7 @@ from marketplace.kernel.errors import CaravanError
 log = logging.getLogger(__name__)
 
 JOIN_S = 5.0
+STUCK_S = 60.0
 
 type_emit = Callable[[list[tuple[Hashable, type_event]]], None]
 
@@ -48,6 +49,7 @@ class EngineHost:
         self._engine: Any = None  # the engine package is loaded by name, only when it can be
         self._is_loading = model is not None
         self._started_at = time.monotonic()
+        self._preparing_since: float | None = None
         # One worker: requests and their cancellations reach the decoder in the order they came.
         self._intake = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
         self._thread = Thread(target=self._live, name="decode", daemon=True)
@@ -63,6 +65,19 @@ class EngineHost:
     def cancel(self, key: Hashable) -> None:
         """End a request by the next step."""
         self._intake.submit(self._withdraw, key)
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether a step or a request's preparation takes longer than any honest one can.
+
+        Args:
+            now: monotonic seconds.
+        """
+        engine = self._engine
+        step_began_at = None if engine is None else engine.step_began_at
+        return any(
+            began_at is not None and now - began_at > STUCK_S
+            for began_at in (step_began_at, self._preparing_since)
+        )
 
     def status(self) -> EngineStatus:
         """What the engine is and does, or why it does not."""
@@ -82,7 +97,7 @@ class EngineHost:
 
     def close(self) -> None:
         """End the decode thread and free the model, as far as that takes a few seconds."""
-        self._intake.shutdown(wait=True, cancel_futures=True)
+        self._intake.shutdown(wait=False, cancel_futures=True)
         engine = self._engine
         if engine is not None:
             engine.stop()
@@ -121,6 +136,7 @@ class EngineHost:
             log.error("%s", self._why_not)
 
     def _prepare(self, key: Hashable, generation: Generation) -> None:
+        self._preparing_since = time.monotonic()
         try:
             self._loaded().submit(key, generation)
         except CaravanError as error:
@@ -130,6 +146,8 @@ class EngineHost:
             log.exception("A request could not be prepared.")
             sentence = "The language model could not read this request. Try another one."
             self._emit([(key, ModelUnavailable(sentence, rule="llm.prepare"))])
+        finally:
+            self._preparing_since = None
 
     def _loaded(self) -> Any:
         if self._engine is None:

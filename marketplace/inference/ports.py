@@ -38,7 +38,8 @@ class Generation:
         temperature: 0 takes the likeliest token every time.
         stop: texts that end the answer; they are not part of it.
         json_schema: the answer is a JSON value of this schema; excludes `grammar`.
-        grammar: the answer matches this GBNF grammar (its rule `root`).
+        grammar: the answer matches this GBNF grammar (its rule `root`). For grammars of our own
+            alone, never an app's: a hostile one occupies the engine until its watchdog ends it.
     """
 
     request_id: str

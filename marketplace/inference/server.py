@@ -9,7 +9,9 @@ import logging
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from marketplace.kernel.errors import CaravanError, Conflict, Invalid
 
 log = logging.getLogger(__name__)
 
+WATCH_EVERY_S = 5.0
 LARGEST_BACKLOG_BYTES = 16 * 1024 * 1024
 LONGEST_SOCKET_PATH_BYTES = 107
 
@@ -101,7 +104,14 @@ class EngineServer:
         server = await self._loop.create_unix_server(lambda: Peer(self), sock=listener)
         self._host.start()
         ready()
-        await self._stopped.wait()
+        while not self._stopped.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), WATCH_EVERY_S)
+            if self._host.is_stuck(time.monotonic()):
+                # Nothing can interrupt a call into llama.cpp; a new process can answer again.
+                log.error("The engine is stuck and ends, to be started anew.")
+                self._crash()
+                break
         server.close()
         for peer in list(self.peers):
             peer.hang_up()

@@ -76,7 +76,6 @@ def test_a_model_from_another_disk_is_copied(
 
 
 def test_a_model_is_fetched_over_the_network(registry: Registry, server: FileServer) -> None:
-    server.cut_after = [5000]
     seen: list[tuple[int, int | None]] = []
     model = add(
         registry,

@@ -81,6 +81,7 @@ class Decoder:
         self._decoding_outputs: list[tuple[Ticket, int]] = []
         self._positions_at = 0.0
         self._rate_since, self._rate_tokens, self._rate = clock(), 0, 0.0
+        self.step_began_at: float | None = None  # by `clock`; None between steps
         self.prompt_tokens = 0
         self.generated_tokens = 0
 
@@ -115,9 +116,11 @@ class Decoder:
     def run(self) -> None:
         """Decode until told to stop. Runs in the engine's one decode thread."""
         while self._take_wishes():
+            self.step_began_at = self._clock()
             self._step()
             self._tell_positions()
             self._flush()
+            self.step_began_at = None
         for ticket in list(self._tickets.values()):
             ticket.sampler.close()
 

@@ -83,6 +83,11 @@ class Engine:
         """End a request by the next step, from any thread."""
         self._decoder.cancel(key)
 
+    @property
+    def step_began_at(self) -> float | None:
+        """When the step that is being computed began, in monotonic seconds."""
+        return self._decoder.step_began_at
+
     def status(self) -> EngineStatus:
         """What is loaded and what goes on."""
         supports_gpu = library.supports_gpu()

@@ -1,7 +1,8 @@
 """Grammars that constrain an answer: GBNF as given, or made from a JSON schema."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +12,11 @@ from marketplace.inference.ports import BadGeneration, Generation
 
 LARGEST_GRAMMAR_BYTES = 64 * 1024
 LARGEST_SCHEMA_BYTES = 32 * 1024
+LARGEST_COUNT = 1000  # of items or characters a schema may ask for
+COUNTS = frozenset({"minItems", "maxItems", "minLength", "maxLength"})
+MOST_QUANTIFIERS = 16
+QUANTIFIER = re.compile(r"[*+?]|\{(\d*),?(\d*)\}")
+QUANTIFIED_GROUP = re.compile(r"\)[*+?{]")
 
 _schema_to_gbnf: Any = import_module("llama_cpp.llama_grammar").json_schema_to_gbnf
 
@@ -32,12 +38,17 @@ def from_schema(schema: Mapping[str, Any]) -> str:
 
     Raises: BadGeneration for what is too large, or no schema.
     """
-    text = json.dumps(schema)
+    try:
+        text = json.dumps(schema)
+    except RecursionError as error:
+        raise BadGeneration("The JSON schema is nested too deep.", rule="llm.schema") from error
     if len(text) > LARGEST_SCHEMA_BYTES:
         raise BadGeneration(
             f"The JSON schema has {len(text)} bytes; {LARGEST_SCHEMA_BYTES} are allowed.",
             rule="llm.schema",
         )
+    for key, value in _entries(schema):
+        _refuse_explosive(key, value)
     try:
         gbnf: str = _schema_to_gbnf(text)
     # The converter walks what people wrote and fails with whatever it meets on the way.
@@ -70,3 +81,39 @@ def parse(model: Model, gbnf: str) -> Any:
             rule="llm.grammar",
         )
     return sampler
+
+
+def _entries(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key), inner
+            yield from _entries(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _entries(inner)
+
+
+def _refuse_explosive(key: str, value: Any) -> None:
+    """Raises: BadGeneration for what would make a grammar huge, or slow beyond any use.
+
+    A grammar with many optional parts inside optional parts keeps exponentially many parses
+    alive, and llama.cpp cannot be interrupted while it follows them.
+    """
+    if key in COUNTS and isinstance(value, int | float) and value > LARGEST_COUNT:
+        raise BadGeneration(
+            f"The JSON schema asks for a `{key}` of {value}; {LARGEST_COUNT} are allowed.",
+            rule="llm.schema",
+        )
+    if key == "pattern" and isinstance(value, str):
+        quantifiers = QUANTIFIER.findall(value)
+        counts = [int(count) for pair in quantifiers for count in pair if count]
+        if (
+            len(quantifiers) > MOST_QUANTIFIERS
+            or any(count > LARGEST_COUNT for count in counts)
+            or QUANTIFIED_GROUP.search(value)
+        ):
+            raise BadGeneration(
+                f"The pattern {value!r:.60} is too involved. Use at most {MOST_QUANTIFIERS} "
+                "repetitions, and none of a group.",
+                rule="llm.schema",
+            )

@@ -141,6 +141,10 @@ def test_a_grammar_ends_the_answer_when_nothing_more_can_follow(
         ({"grammar": "x", "json_schema": {}}, "not both"),
         ({"json_schema": {"$ref": "https://example.com/x"}}, "cannot be used as a grammar"),
         ({"json_schema": {"enum": ["x" * 40_000]}}, "32768 are allowed"),
+        ({"json_schema": {"items": {"maxItems": 10**9}}}, "`maxItems` of 1000000000; 1000"),
+        ({"json_schema": {"allOf": [{"pattern": "^(a?a?)?$"}]}}, "too involved"),
+        ({"json_schema": {"pattern": "^" + "a?" * 17 + "$"}}, "too involved"),
+        ({"json_schema": {"pattern": "^a{0,9999}$"}}, "too involved"),
         ({"grammar": "x" * 65_600}, "65536 are allowed"),
     ],
 )
