@@ -115,6 +115,7 @@ class EngineServer:
         server.close()
         for peer in list(self.peers):
             peer.hang_up()
+        await asyncio.sleep(0)  # the loop tells the peers, while requests can still be cancelled
         await asyncio.to_thread(self._host.close)
         self._path.unlink(missing_ok=True)
         return 1 if self._has_crashed else 0
