@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from marketplace.sandbox import grants, wire
-from marketplace.sandbox.limits import Spent
-from marketplace.sandbox.outcomes import Ending, Refusals, of_exit, of_limit, of_result
+from marketplace.sandbox.desk import Desk, Ended, Nobody
+from marketplace.sandbox.outcomes import Ending, of_exit, of_limit, of_result
 from marketplace.sandbox.ports import (
     AppRefused,
     HostCalls,
@@ -23,7 +23,6 @@ from marketplace.sandbox.ports import (
     Limits,
     Outcome,
     OutcomeKind,
-    Refused,
     RunError,
     SandboxStatus,
 )
@@ -55,7 +54,7 @@ class RunnerClient:
             "locale": job.locale,
             "started_at_ms": int(job.started_at.timestamp() * 1000),
         }
-        desk = _Desk(calls, job.grants, job.limits)
+        desk = Desk(calls, job.grants, job.limits)
         ending = self._perform(request, job.limits, desk, stop)
         if ending.detail:
             log.error("run %s ended with %s: %s", job.run_id, ending.rule, ending.detail)
@@ -117,7 +116,7 @@ class RunnerClient:
         )
 
     def _text(self, request: Frame, limits: Limits) -> str:
-        desk = _Desk(_Nobody(), frozenset(), limits)
+        desk = Desk(Nobody(), grants.EVERYTHING, limits)
         ending = self._perform(request, limits, desk, threading.Event())
         if ending.kind is OutcomeKind.FINISHED:
             return ending.text
@@ -128,9 +127,7 @@ class RunnerClient:
             line=ending.line,
         )
 
-    def _perform(
-        self, request: Frame, limits: Limits, desk: "_Desk", stop: threading.Event
-    ) -> Ending:
+    def _perform(self, request: Frame, limits: Limits, desk: Desk, stop: threading.Event) -> Ending:
         request = {
             "t": "job",
             "cpu_ms": limits.cpu_ms,
@@ -161,71 +158,6 @@ ABSENT = "The part of the store that runs apps does not answer. Try again in a m
 FULL = "Too many people are running apps at the moment. Try again in a minute."
 
 
-class _Nobody:
-    """Answers no call: an app that is only described has no run."""
-
-    def call(self, op: str, payload: dict[str, Any]) -> NoReturn:
-        raise Refused("host.absent", "An app can ask the store only while an action runs.")
-
-
-class _Ended(Exception):
-    """The store ends the run: the rule, and what a log should hold."""
-
-    def __init__(self, rule: str, detail: str = "") -> None:
-        super().__init__(rule)
-        self.rule = rule
-        self.detail = detail
-
-
-class _Desk:
-    """Checks, counts and answers what the runner asks; trusts nothing it says."""
-
-    def __init__(self, calls: HostCalls, granted: frozenset[str], limits: Limits) -> None:
-        self._calls = calls
-        self._granted = granted
-        self.spent = Spent(limits)
-        self.refusals: Refusals = {}
-
-    def queued(self, position: int) -> None:
-        """Tell the host where in the line the run is."""
-        try:
-            self._calls.call("run.queued", {"position": position})
-        except Refused as refused:
-            log.debug("the host does not care for the line: %s", refused.message)
-
-    def answer(self, frame: Frame) -> Frame:
-        """The frame that answers a `call` frame. Raises: _Ended where a limit is reached."""
-        op, text = frame.get("op"), frame.get("payload")
-        if not isinstance(op, str) or not isinstance(text, str):
-            raise BrokenFrame("A call has no op or no payload.")
-        if rule := self.spent.take(op, len(text)):
-            raise _Ended(rule)
-        try:
-            payload = json.loads(text, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            return self._refusal("host.payload", "The app sent something that is not JSON.")
-        if not isinstance(payload, dict):
-            return self._refusal("host.payload", "The app sent something that is no object.")
-        if refused := grants.refusal(op, payload, self._granted):
-            return self._refusal(*refused)
-        try:
-            value = self._calls.call(op, payload)
-            return {"t": "answer", "value": json.dumps(value)}
-        except Refused as error:
-            return self._refusal(error.code, error.message)
-        except Exception as error:
-            log.exception("the host failed to answer %s", op)
-            raise _Ended("sandbox.host", repr(error)) from error
-
-    def _refusal(self, code: str, message: str) -> Frame:
-        self.refusals[code] = message
-        return {"t": "refusal", "code": code, "message": message}
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON.")
-
-
 class _Conversation:
     """One run's two connections: `control` to the zygote, `data` to the runner."""
 
@@ -234,7 +166,7 @@ class _Conversation:
         control: socket.socket,
         data: socket.socket,
         request: Frame,
-        desk: _Desk,
+        desk: Desk,
         stop: threading.Event,
     ) -> None:
         self._control = control
@@ -287,7 +219,7 @@ class _Conversation:
         except BrokenFrame as error:
             self._ending = Ending(OutcomeKind.FAILED, "sandbox.crashed", detail=str(error))
             return
-        except _Ended as ended:
+        except Ended as ended:
             self._ending = of_limit(ended.rule, ended.detail)
             return
         if not piece:

@@ -23,6 +23,7 @@ WHAT = {
     "ads.show": "show advertisements",
     "billing.entitlement": "ask what you have bought",
 }
+EVERYTHING = frozenset(WHAT)
 
 
 def needed(op: str, payload: Mapping[str, Any]) -> str | None:
@@ -35,7 +36,7 @@ def needed(op: str, payload: Mapping[str, Any]) -> str | None:
         return "ads.show"
     if op in KV_OPS:
         scope = payload.get("scope")
-        return f"kv.{scope}" if scope in KV_SCOPES else "kv.unknown"
+        return f"kv.{scope}" if isinstance(scope, str) and scope in KV_SCOPES else "kv.unknown"
     return PERMISSIONS.get(op)
 
 

@@ -71,11 +71,13 @@ class Pool:
         self._waiting: deque[Peer] = deque()
         self._selector = selectors.DefaultSelector()
         self._is_over = False
+        self._alarm, self._bell = socket.socketpair()
 
     def run(self) -> None:
         """Serve until `end` is called; no runner outlives this."""
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(self._bell, selectors.EVENT_READ, lambda: None)
         try:
             while not self._is_over:
                 self._keep_ready()
@@ -85,10 +87,13 @@ class Pool:
         finally:
             for runner in [*self._ready, *self._busy]:
                 _kill(runner.pid)
+                os.waitpid(runner.pid, 0)
 
     def end(self) -> None:
         """Make `run` return; for a signal handler."""
         self._is_over = True
+        # Python goes on waiting after a signal; what arrives on a socket ends the wait.
+        self._alarm.send(b"!")
 
     def _next_deadline(self) -> float:
         deadlines = [each.deadline for each in self._busy if not each.reason]

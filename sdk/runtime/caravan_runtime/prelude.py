@@ -96,6 +96,22 @@ def now() -> float:
     return now_ns() / NANOSECONDS
 
 
+class Began:
+    """When this run began: clocks that only measure count from here, so that floats are exact."""
+
+    ns = 0
+
+
+def elapsed_ns() -> int:
+    """Nanoseconds since the run began."""
+    return now_ns() - Began.ns
+
+
+def elapsed() -> float:
+    """Seconds since the run began."""
+    return elapsed_ns() / NANOSECONDS
+
+
 def clock_gettime(clock: int) -> float:
     """Every clock is the run's clock."""
     return now()
@@ -194,8 +210,9 @@ def replacements() -> dict[Any, Any]:
         queue.SimpleQueue: queue._PySimpleQueue,  # type: ignore[attr-defined]
         socket.socket: NoSocket,
     }
-    for clock in ("time", "monotonic", "perf_counter", "process_time", "thread_time"):
-        for name, new in ((clock, now), (f"{clock}_ns", now_ns)):
+    exchanged |= {time.time: now, time.time_ns: now_ns}
+    for clock in ("monotonic", "perf_counter", "process_time", "thread_time"):
+        for name, new in ((clock, elapsed), (f"{clock}_ns", elapsed_ns)):
             if hasattr(time, name):
                 exchanged[getattr(time, name)] = new
     for name, new in (("clock_gettime", clock_gettime), ("clock_gettime_ns", clock_gettime_ns)):
@@ -273,6 +290,7 @@ def install() -> None:
 
 def begin(seed: int) -> None:
     """Start one run: everything that is random now follows from `seed`."""
+    Began.ns = now_ns()
     random.seed(seed)
     uuid._node = random.getrandbits(48) | 1 << 40  # type: ignore[attr-defined]
 
