@@ -6,9 +6,11 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import MutableMapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -123,21 +125,26 @@ def test_a_job_nobody_here_knows_is_left_for_others(empty_database: Database) ->
     assert only(empty_database).state is JobState.QUEUED
 
 
-def test_a_job_that_fails_is_tried_again_later_and_later(empty_database: Database) -> None:
+def test_a_job_that_fails_is_tried_again_later_and_later(
+    empty_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: list[MutableMapping[str, Any]],
+) -> None:
     def fail(_context: JobContext) -> None:
         raise RuntimeError("The printer is on fire.")
 
+    monkeypatch.setattr(jobs, "utc_now", lambda: NOON)
     add(empty_database)
     worker = Worker(empty_database, {"tests.greet": fail})
     waits = []
     for _ in range(4):
-        begun = utc_now()
-        assert worker.step(begun + timedelta(hours=1))
+        assert worker.step(NOON + timedelta(hours=1))
         job = only(empty_database)
         assert job.state is JobState.QUEUED
-        waits.append(round((job.run_at - begun).total_seconds()))
-    assert waits == [2, 4, 8, 16]
-    assert worker.step(soon() + timedelta(hours=1))
+        waits.append(job.run_at - NOON)
+    assert waits == [timedelta(seconds=s) for s in (2, 4, 8, 16)]
+    assert worker.step(NOON + timedelta(hours=1))
+    assert [entry["event"] for entry in logged] == ["job.failed"] * 5
     job = only(empty_database)
     assert (job.state, job.error) == (
         JobState.FAILED,
@@ -145,6 +152,7 @@ def test_a_job_that_fails_is_tried_again_later_and_later(empty_database: Databas
     )
 
 
+@pytest.mark.usefixtures("logged")
 def test_an_answer_that_is_no_accident_is_not_asked_for_again(empty_database: Database) -> None:
     def refuse(_context: JobContext) -> None:
         raise Conflict("This order is paid already.")
@@ -185,6 +193,7 @@ def test_a_long_job_keeps_its_lease(
     assert lease[1] > lease[0]
 
 
+@pytest.mark.usefixtures("logged")
 def test_a_beat_that_fails_does_not_end_the_job(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +215,7 @@ def test_a_beat_that_fails_does_not_end_the_job(
     assert only(empty_database).state is JobState.DONE
 
 
+@pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize(
     "error", [OperationalError("SELECT", {}, Exception("gone")), DatabaseBusy("Busy.")]
 )
