@@ -1,0 +1,89 @@
+"""One describe or one run of an app in a process of its own, so that every save counts.
+
+Reads one JSON job from the standard input, writes one JSON object a line: output items as
+`App.run` yields them, `{"kind": "call", "op"}` for what was asked of the store, and at the end
+`{"kind": "end"}` or `{"kind": "error", "type", "message", "traceback"}`.
+"""
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from caravan.cli.model import Upstream
+from caravan.cli.project import load_app
+from caravan.errors import CaravanError
+from caravan.testing import HostCall, Simulator
+
+PRETENDED = (
+    "This is a pretended answer. It stands where the store's model will speak; "
+    "start caravan dev with --store to hear a real one."
+)
+PIECE_PAUSE_S = 0.03
+
+
+def pretend(_payload: dict[str, Any]) -> Iterator[str]:
+    """An answer that comes word by word, like a model's."""
+    for word in PRETENDED.split(" "):
+        time.sleep(PIECE_PAUSE_S)
+        yield f"{word} "
+
+
+def main() -> None:
+    """Do the job; whatever the app prints goes to the standard error."""
+    wire, sys.stdout = sys.stdout, sys.stderr
+    job = json.load(sys.stdin)
+
+    def send(message: dict[str, Any]) -> None:
+        wire.write(json.dumps(message) + "\n")
+        wire.flush()
+
+    try:
+        _do(job, send)
+    except Exception as error:  # noqa: BLE001  (the app's own error is what this process reports)
+        send(_error(error, Path(job["folder"])))
+
+
+def _do(job: dict[str, Any], send: Any) -> None:
+    app = load_app(Path(job["folder"]), job["entry"])
+    if job["command"] == "describe":
+        send({"kind": "describe", **app.describe()})
+        return
+
+    def heard(call: HostCall) -> None:
+        if call.op != "llm.next":
+            send({"kind": "call", "op": call.op, "payload": call.payload})
+
+    model = Upstream(job["store"], job["token"]).answer if job["store"] else pretend
+    simulator = Simulator(
+        app,
+        llm=model,
+        entitlements=job["entitlements"],
+        permissions=job["permissions"],
+        on_call=heard,
+    )
+    for item in simulator.stream(job["action"], **job["values"]):
+        send(item)
+    send({"kind": "end"})
+
+
+def _error(error: Exception, folder: Path) -> dict[str, Any]:
+    root = str(folder.resolve())
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if root in frame.filename
+    ]
+    lines = traceback.format_list(frames) + traceback.format_exception_only(error)
+    return {
+        "kind": "error",
+        "type": type(error).__name__,
+        "message": str(error),
+        # A refusal says everything itself; the app's own errors need their place.
+        "traceback": "" if isinstance(error, CaravanError) else "".join(lines),
+    }
+
+
+if __name__ == "__main__":
+    main()

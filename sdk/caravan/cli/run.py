@@ -1,0 +1,82 @@
+"""`caravan run`: one run in the terminal, with a pretended store."""
+
+from pathlib import Path
+
+import click
+
+from caravan.cli.output import Exit, Failure, json_option, say_json
+from caravan.cli.project import load_app, manifest_of, values_of
+from caravan.errors import CaravanError, InvalidInput, UnknownAction
+from caravan.testing import DEFAULT_ANSWER, Result, Simulator
+
+
+@click.command()
+@click.argument("action")
+@click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path()
+)
+@click.option("--answer", multiple=True, help="What the pretended model says; may be repeated.")
+@click.option("--own", multiple=True, help="A product the person has bought; may be repeated.")
+@click.option("--locale", default="en", show_default=True, help="The person's language.")
+@json_option
+def run(
+    *,
+    action: str,
+    values: tuple[str, ...],
+    path: Path,
+    answer: tuple[str, ...],
+    own: tuple[str, ...],
+    locale: str,
+    as_json: bool,
+) -> None:
+    """Run ACTION of the app here once, with a pretended model and the manifest's permissions.
+
+    Example: caravan run shorten text="A long text" sentences=1 --answer "Short."
+    """
+    manifest = manifest_of(path)
+    pairs = [_pair(value) for value in values]
+    try:
+        app = load_app(path, manifest.runtime.entry)
+        found = app.actions.get(action)
+        given = values_of(pairs, found.input_schema) if found else {}
+        result = Simulator(
+            app,
+            llm=[[each] for each in answer] or DEFAULT_ANSWER,
+            entitlements=own,
+            permissions=manifest.permissions,
+            locale=locale,
+        ).run(action, **given)
+    except (InvalidInput, UnknownAction) as error:
+        raise Failure(Exit.USAGE, str(error), rule=error.code) from None
+    except CaravanError as error:
+        raise Failure(Exit.APP_FAILED, str(error), rule=error.code) from None
+    _say(result, as_json=as_json)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise Failure(
+            Exit.USAGE,
+            f"“{text}” is not an input.",
+            rule="run.input",
+            fix='Write key=value, such as text="A long text".',
+        )
+    return key, value
+
+
+def _say(result: Result, *, as_json: bool) -> None:
+    if as_json:
+        calls = [{"op": call.op, "payload": call.payload} for call in result.host_calls]
+        say_json({"text": result.text, "items": list(result.items), "host_calls": calls})
+        return
+    for item in result.items:
+        match item["kind"]:
+            case "text":
+                click.echo(item["text"], nl=False)
+            case "slot":
+                click.secho(f"\n[advertisement: {item['name']}]", dim=True)
+            case _:
+                say_json(item["value"])
+    click.echo()
