@@ -40,6 +40,11 @@ NEXT_STATES: Mapping[ReleaseState, frozenset[ReleaseState]] = {
 }
 
 
+def number_of(version: str) -> tuple[int, ...]:
+    """A version as numbers that compare: 1.10.0 is above 1.9.0."""
+    return tuple(int(part) for part in version.split("."))
+
+
 class IllegalMove(Conflict):
     """A release cannot go from its present state to the one asked for."""
 
@@ -98,11 +103,6 @@ class Release(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     verdict: str = ""
     decided_by: AccountId | None = Field(default=None, sa_type=Uuid)
-
-    @property
-    def number(self) -> tuple[int, ...]:
-        """The version as numbers that compare rightly: 1.10.0 is above 1.9.0."""
-        return tuple(map(int, self.version.split(".")))
 
     def move_to(self, target: ReleaseState, *, now: datetime) -> None:
         """Move to `target` at `now` (aware UTC), or raise `IllegalMove` and change nothing."""

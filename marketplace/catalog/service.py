@@ -1,13 +1,22 @@
 """Changes of the storefront: a release becomes what people see, buy and run."""
 
 from datetime import datetime
+from typing import Any
 
 from caravan.manifest import Manifest, ProductSection
 from sqlalchemy import update
 from sqlmodel import Session, col, delete, select
 
 from marketplace.catalog import search
-from marketplace.catalog.models import App, AppState, ListingText, Product, Release, ReleaseState
+from marketplace.catalog.models import (
+    App,
+    AppState,
+    ListingText,
+    Product,
+    Release,
+    ReleaseState,
+    number_of,
+)
 from marketplace.kernel.ids import AppId
 
 ICON_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
@@ -24,7 +33,7 @@ def publish(session: Session, release: Release, *, now: datetime) -> App:
     release.move_to(ReleaseState.PUBLISHED, now=now)
     app = session.get_one(App, release.app_id, with_for_update=True)
     present = session.get(Release, app.current_release_id) if app.current_release_id else None
-    if present is not None and present.number > release.number:
+    if present is not None and number_of(present.version) > number_of(release.version):
         return app
     manifest = Manifest.model_validate(release.manifest)
     _describe(app, manifest)
@@ -55,7 +64,7 @@ def _put_products(session: Session, app_id: AppId, sections: list[ProductSection
     for product in known.values():
         product.active = False
     for section in sections:
-        values = {
+        values: dict[str, Any] = {
             "kind": section.kind,
             "name": section.name,
             "price_micros": section.price_micros,

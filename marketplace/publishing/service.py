@@ -1,34 +1,28 @@
-"""Uploads become releases, and approved releases become what the store shows."""
+"""Uploads become releases that wait for their checks."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from caravan.bundle import Bundle
-from sqlmodel import Session, select
+from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
 
-from marketplace.accounts.service import HOUSE_ID
-from marketplace.catalog import search
-from marketplace.catalog.models import (
-    App,
-    AppState,
-    ListingText,
-    Product,
-    Release,
-    ReleaseState,
-)
+from marketplace.catalog.models import App, Release, ReleaseState, number_of
 from marketplace.infra import jobs
 from marketplace.infra.blobs import Blobs
-from marketplace.kernel.errors import Conflict, Forbidden
-from marketplace.kernel.ids import AccountId, AppId
+from marketplace.kernel.errors import Conflict, Forbidden, Limited
+from marketplace.kernel.ids import AccountId
 from marketplace.publishing import bundles
 from marketplace.web.i18n import gettext as _
 
 HOUSE_PREFIX = "caravan."
-ICON_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+MOST_WAITING = 20
+RETRY_S = 3600
 
 
 class ReservedIdent(Forbidden):
-    """The ident belongs to the store itself."""
+    """Only those who run the store may publish under this beginning."""
 
 
 class NotYourApp(Forbidden):
@@ -41,6 +35,14 @@ class DuplicateVersion(Conflict):
 
 class OldVersion(Conflict):
     """A newer version was uploaded before."""
+
+
+class TakenMeanwhile(Conflict):
+    """Two people published the same ident in the same moment; the other one was first."""
+
+
+class TooManyWaiting(Limited):
+    """The publisher's releases that wait are as many as one publisher may have waiting."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,12 @@ def submit(
     Args:
         data: the bundle as it came.
     Returns: the release, CHECKING, in the caller's still uncommitted transaction.
-    Raises: BadBundle, HugeBundle, ReservedIdent, NotYourApp, DuplicateVersion, OldVersion.
-    Effects: a blob, and the job `review.check_release`.
+    Raises: BadBundle, HugeBundle, TooManyWaiting, ReservedIdent, NotYourApp, TakenMeanwhile,
+        DuplicateVersion, OldVersion.
+    Effects: two blobs, and the job `review.check_release`; nothing at all when it is refused.
     """
     bundle = bundles.opened(data)
+    _check_room(session, publisher)
     app = _app_for(session, publisher, bundle, now=now)
     _check_version(session, app, bundle.manifest.app.version)
     release = Release(
@@ -70,6 +74,8 @@ def submit(
         publisher_id=publisher.id,
         version=bundle.manifest.app.version,
         manifest=bundle.manifest.model_dump(mode="json"),
+        listings={locale: texts.model_dump() for locale, texts in bundle.listings.items()},
+        icon_key=blobs.put(bundle.icon) if bundle.icon is not None else None,
         bundle_key=blobs.put(data),
         bundle_bytes=len(data),
         state_changed_at=now,
@@ -90,7 +96,7 @@ def _app_for(session: Session, publisher: Publisher, bundle: Bundle, *, now: dat
                 rule="app.not-yours",
             )
         return app
-    if section.id.startswith(HOUSE_PREFIX) and publisher.id != HOUSE_ID:
+    if section.id.startswith(HOUSE_PREFIX) and not publisher.is_operator:
         raise ReservedIdent(
             _("Ids that begin with “caravan.” are the store's own. Choose another beginning."),
             rule="app.reserved-id",
@@ -105,13 +111,38 @@ def _app_for(session: Session, publisher: Publisher, bundle: Bundle, *, now: dat
         created_at=now,
     )
     session.add(app)
-    session.flush()  # the release points at the app, which must be in the database first
+    try:
+        session.flush()  # the release points at the app, which must be in the database first
+    except IntegrityError:
+        raise TakenMeanwhile(
+            _("Somebody published “%(ident)s” at this very moment. Try again.", ident=section.id),
+            rule="app.taken-meanwhile",
+        ) from None
     return app
 
 
+def _check_room(session: Session, publisher: Publisher) -> None:
+    waiting = session.exec(
+        select(func.count())
+        .select_from(Release)
+        .where(
+            Release.publisher_id == publisher.id,
+            col(Release.state).in_([ReleaseState.CHECKING, ReleaseState.IN_REVIEW]),
+        )
+    ).one()
+    if waiting >= MOST_WAITING:
+        raise TooManyWaiting(
+            _("%(n)s of your releases wait already. Come back when some are decided.", n=waiting),
+            retry_after_s=RETRY_S,
+            rule="release.too-many-waiting",
+        )
+
+
 def _check_version(session: Session, app: App, version: str) -> None:
-    known = session.exec(select(Release.version).where(Release.app_id == app.id)).all()
-    if version in known:
+    known = session.exec(
+        select(Release.version, Release.state).where(Release.app_id == app.id)
+    ).all()
+    if any(version == other for other, _state in known):
         raise DuplicateVersion(
             _(
                 "Version %(version)s of “%(ident)s” is here already, and a version never "
@@ -121,8 +152,10 @@ def _check_version(session: Session, app: App, version: str) -> None:
             ),
             rule="release.duplicate-version",
         )
-    newest = max(known, key=parts, default=None)
-    if newest is not None and parts(version) < parts(newest):
+    # One that was turned down is in nobody's way, however high its number was.
+    standing = [other for other, state in known if state is not ReleaseState.REJECTED]
+    newest = max(standing, key=number_of, default=None)
+    if newest is not None and number_of(version) < number_of(newest):
         raise OldVersion(
             _(
                 "Version %(newest)s is here already; %(version)s must be higher than it.",
@@ -131,57 +164,3 @@ def _check_version(session: Session, app: App, version: str) -> None:
             ),
             rule="release.old-version",
         )
-
-
-def parts(version: str) -> tuple[int, ...]:
-    """A version as numbers that compare: 1.10.0 is above 1.9.0."""
-    return tuple(int(part) for part in version.split("."))
-
-
-def publish(session: Session, release: Release, *, blobs: Blobs, now: datetime) -> None:
-    """Make an approved release what the store shows: texts, icon, products, search.
-
-    Effects: the app's row, its texts and products, the search index; all in this transaction.
-    """
-    release.move_to(ReleaseState.PUBLISHED, now=now)
-    bundle = bundles.opened(blobs.get(release.bundle_key))
-    app = session.get_one(App, release.app_id, with_for_update=True)
-    section = bundle.manifest.app
-    app.name, app.summary, app.description = section.name, section.summary, section.description
-    app.category, app.age = section.categories[0], section.age
-    app.current_release_id = release.id
-    app.published_at = app.published_at or now
-    if app.state is AppState.HIDDEN:
-        app.state = AppState.LISTED
-    if bundle.icon is not None:
-        app.icon_key = blobs.put(bundle.icon)
-        app.icon_type = ICON_TYPES[section.icon.rpartition(".")[2]]
-    _replace_texts(session, app.id, bundle)
-    _renew_products(session, app.id, bundle)
-    search.index(session, app)
-
-
-def _replace_texts(session: Session, app_id: AppId, bundle: Bundle) -> None:
-    for text in session.exec(select(ListingText).where(ListingText.app_id == app_id)).all():
-        session.delete(text)
-    session.flush()  # the old rows must be gone before rows of the same language come
-    for locale, listing in bundle.listings.items():
-        session.add(ListingText(app_id=app_id, locale=locale, **listing.model_dump()))
-
-
-def _renew_products(session: Session, app_id: AppId, bundle: Bundle) -> None:
-    # A product is never deleted: orders point at it. One that is no longer sold is inactive.
-    known = {
-        product.key: product
-        for product in session.exec(select(Product).where(Product.app_id == app_id)).all()
-    }
-    for product in known.values():
-        product.active = False
-    for wanted in bundle.manifest.product:
-        product = known.get(wanted.id) or Product(
-            app_id=app_id, key=wanted.id, name=wanted.name, price_micros=1, currency="USD"
-        )
-        product.name, product.kind, product.unlocks = wanted.name, wanted.kind, wanted.unlocks
-        product.price_micros, product.currency = wanted.price_micros, wanted.currency
-        product.active = True
-        session.add(product)

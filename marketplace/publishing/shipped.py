@@ -3,23 +3,27 @@
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from caravan.bundle import build
 from caravan.findings import BundleRefused
 from caravan.reading import MANIFEST_FILE, read_manifest
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
-from marketplace.accounts.service import HOUSE_ID, house_account
+from marketplace.accounts.service import house_account
 from marketplace.catalog.models import App, Release
 from marketplace.infra.blobs import Blobs
-from marketplace.publishing import bundles
+from marketplace.kernel.errors import CaravanError
 from marketplace.publishing.service import Publisher, submit
+
+log = structlog.get_logger()
 
 
 def submit_all(session: Session, folder: Path, blobs: Blobs, *, now: datetime) -> list[str]:
     """Submit every app below `folder` whose version is new here.
 
+    One that cannot be submitted is logged and left out: the store opens without it.
+
     Returns: the idents that were submitted; their checks run as jobs.
-    Raises: BadBundle where a folder is no app.
     """
     house = Publisher(house_account(session, now=now).id, is_operator=True)
     submitted = []
@@ -29,15 +33,15 @@ def submit_all(session: Session, folder: Path, blobs: Blobs, *, now: datetime) -
             if not _is_here(session, section.id, section.version):
                 submit(session, house, build(place), blobs=blobs, now=now)
                 submitted.append(section.id)
-        except BundleRefused as refused:
-            raise bundles.refusal(refused) from None
+        except (BundleRefused, CaravanError) as error:
+            log.warning("shipped.refused", app=place.name, rule=error.rule, reason=error.message)
     return submitted
 
 
 def _is_here(session: Session, ident: str, version: str) -> bool:
     found = session.exec(
         select(Release.id)
-        .join(App, App.id == Release.app_id)  # type: ignore[arg-type]  # a column at run time
-        .where(App.ident == ident, App.owner_id == HOUSE_ID, Release.version == version)
+        .join(App, col(App.id) == col(Release.app_id))
+        .where(App.ident == ident, Release.version == version)
     ).first()
     return found is not None

@@ -1,14 +1,23 @@
 """Jobs of the review room."""
 
+from datetime import timedelta
 from uuid import UUID
 
+import structlog
+
 from marketplace.infra.blobs import Blobs
-from marketplace.infra.jobs import Handler, JobContext
+from marketplace.infra.jobs import Handler, JobContext, enqueue
 from marketplace.kernel.ids import ReleaseId
 from marketplace.review import pipeline
+from marketplace.review.checks.sandboxed import SandboxAway
 from marketplace.review.settings import ReviewSettings
 from marketplace.sandbox.ports import Sandbox
 from marketplace.sandbox.settings import SandboxSettings
+
+CHECK_RELEASE = "review.check_release"
+LONGEST_WAIT_S = 60
+
+log = structlog.get_logger()
 
 
 def handlers(
@@ -17,14 +26,28 @@ def handlers(
     """The job that checks an uploaded release."""
 
     def check_release(context: JobContext) -> None:
-        pipeline.check(
-            context.database,
-            ReleaseId(UUID(context.payload["release_id"])),
-            sandbox=sandbox,
-            blobs=blobs,
-            settings=settings,
-            sandbox_settings=sandbox_settings,
-            now=context.now,
-        )
+        release_id = ReleaseId(UUID(context.payload["release_id"]))
+        try:
+            pipeline.check(
+                context.database,
+                release_id,
+                sandbox=sandbox,
+                blobs=blobs,
+                settings=settings,
+                sandbox_settings=sandbox_settings,
+                now=context.now,
+            )
+        except SandboxAway as away:
+            # At the store's start the worker is often ready before the runners are.
+            tries = int(context.payload.get("tries", 0)) + 1
+            log.warning("review.sandbox_away", release=str(release_id), reason=away.message)
+            with context.database.writing() as session:
+                enqueue(
+                    session,
+                    CHECK_RELEASE,
+                    run_at=context.now + timedelta(seconds=min(tries, LONGEST_WAIT_S)),
+                    release_id=str(release_id),
+                    tries=tries,
+                )
 
-    return {"review.check_release": check_release}
+    return {CHECK_RELEASE: check_release}

@@ -27,8 +27,8 @@ class SourceFile:
     """One file of a bundle.
 
     Args:
-        text: its content, or None for a picture.
-        change: `new`, `changed` or `same` against the live release.
+        text: its content or, where it is changed, the lines that are; None for a picture.
+        change: `new`, `changed`, `removed` or `same` against the live release.
     """
 
     path: str

@@ -1,5 +1,6 @@
 """Reads of the reviewers' desk."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -107,11 +108,23 @@ def release_page(
 def _files(bundle: Bundle, before: Mapping[str, bytes]) -> list[SourceFile]:
     shown = []
     for path, data in sorted(bundle.files.items()):
-        change = "new"
+        text, change = _text(data), "new"
         if path in before:
             change = "same" if before[path] == data else "changed"
-        shown.append(SourceFile(path, len(data), _text(data), change))
-    return shown
+            text = _difference(before[path], data) if change == "changed" else text
+        shown.append(SourceFile(path, len(data), text, change))
+    gone = sorted(before.keys() - bundle.files.keys())
+    return shown + [SourceFile(path, 0, _text(before[path]), "removed") for path in gone]
+
+
+def _difference(before: bytes, after: bytes) -> str | None:
+    old, new = _text(before), _text(after)
+    if old is None or new is None:
+        return new
+    lines = difflib.unified_diff(
+        old.splitlines(), new.splitlines(), _("published"), _("uploaded"), lineterm="", n=5
+    )
+    return "\n".join(lines)
 
 
 def _text(data: bytes) -> str | None:

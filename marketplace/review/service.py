@@ -5,11 +5,10 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from marketplace.accounts.models import Account
+from marketplace.catalog import service as catalog
 from marketplace.catalog.models import Release, ReleaseState
-from marketplace.infra.blobs import Blobs
 from marketplace.kernel.errors import Forbidden, Invalid, NotFound
 from marketplace.kernel.ids import AccountId, ReleaseId
-from marketplace.publishing import service as publishing
 from marketplace.web.i18n import gettext as _
 
 LONGEST_VERDICT = 2000
@@ -28,11 +27,12 @@ class NoReason(Invalid):
 
 
 def approve(
-    session: Session, release_id: ReleaseId, *, reviewer_id: AccountId, blobs: Blobs, now: datetime
+    session: Session, release_id: ReleaseId, *, reviewer_id: AccountId, now: datetime
 ) -> Release:
     """Publish one release that is in review, on one reviewer's word.
 
-    The only operator of a store may approve their own app, because there is nobody else.
+    The only operator of a store may approve their own app: nobody else could, and they could
+    open the store to themselves anyway. `decided_by` keeps the fact for those who look later.
 
     Returns: the release, PUBLISHED, in the caller's still uncommitted transaction.
     Raises: ReleaseNotFound, OwnRelease, or IllegalMove when it is not IN_REVIEW.
@@ -40,12 +40,14 @@ def approve(
     release = _locked(session, release_id)
     if release.publisher_id == reviewer_id and _has_colleague(session, reviewer_id):
         raise OwnRelease(_("Another operator must decide on your own release."))
-    publishing.publish(session, release, blobs=blobs, now=now)
-    release.verdict = f"approved by {reviewer_id}"
+    catalog.publish(session, release, now=now)
+    release.decided_by = reviewer_id
     return release
 
 
-def reject(session: Session, release_id: ReleaseId, *, reason: str, now: datetime) -> Release:
+def reject(
+    session: Session, release_id: ReleaseId, *, reviewer_id: AccountId, reason: str, now: datetime
+) -> Release:
     """Turn one release down and tell its developer why.
 
     Raises: ReleaseNotFound, NoReason, or IllegalMove when it is not IN_REVIEW.
@@ -56,14 +58,17 @@ def reject(session: Session, release_id: ReleaseId, *, reason: str, now: datetim
         raise NoReason(message, fields={"reason": message})
     release = _locked(session, release_id)
     release.move_to(ReleaseState.REJECTED, now=now)
-    release.verdict = words[:LONGEST_VERDICT]
+    release.verdict, release.decided_by = words[:LONGEST_VERDICT], reviewer_id
     return release
 
 
 def _has_colleague(session: Session, reviewer_id: AccountId) -> bool:
     colleague = session.exec(
         select(Account.id).where(
-            col(Account.is_operator), ~col(Account.is_closed), Account.id != reviewer_id
+            col(Account.is_operator).is_(True),
+            col(Account.is_closed).is_(False),
+            col(Account.password_hash).is_not(None),  # the store itself cannot sign in
+            Account.id != reviewer_id,
         )
     ).first()
     return colleague is not None

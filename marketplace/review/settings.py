@@ -10,5 +10,6 @@ class ReviewSettings(BaseModel):
 
     auto_approve: bool = Field(
         False,
-        description="Publish a release as soon as its checks pass, without a person's word.",
+        description="Publish a release as soon as its checks pass. A name like another app's, and "
+        "permissions the live version does not have, still wait for a person.",
     )

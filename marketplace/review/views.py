@@ -38,9 +38,7 @@ def blueprint(blobs: Blobs) -> Blueprint:
     @operator_only
     def approve(release_id: UUID) -> ResponseReturnValue:
         """Approve one release and go back to the queue. Errors become 403, 404 or 409."""
-        done = service.approve(
-            db(), ReleaseId(release_id), reviewer_id=actor_id(), blobs=blobs, now=utc_now()
-        )
+        done = service.approve(db(), ReleaseId(release_id), reviewer_id=actor_id(), now=utc_now())
         flash(_("Version %(version)s is published.", version=done.version), "success")
         return redirect(url_for("review.queue"), code=303)
 
@@ -50,7 +48,9 @@ def blueprint(blobs: Blobs) -> Blueprint:
         """Turn one release down; without a reason the page comes back and asks for one."""
         reason = request.form.get("reason", "")
         try:
-            done = service.reject(db(), ReleaseId(release_id), reason=reason, now=utc_now())
+            done = service.reject(
+                db(), ReleaseId(release_id), reviewer_id=actor_id(), reason=reason, now=utc_now()
+            )
         except service.NoReason as error:
             page = queries.release_page(
                 db(), ReleaseId(release_id), blobs=blobs, reviewer_id=actor_id()

@@ -6,9 +6,15 @@ from collections.abc import Iterable, Iterator
 
 from caravan.findings import Finding
 
-# What people confuse at a glance; each is folded into the letter behind it.
-ALIKE = str.maketrans("01358|!$", "olsebiis")
-APART = re.compile(r"[^a-z0-9\u0600-\u06ff]+")
+# What people confuse at a glance, in digits, Cyrillic and Greek; each becomes the Latin letter.
+ALIKE = str.maketrans(
+    "01358|!$аеорсухіѕԁјһкмтвнαορνικτ",
+    "olsebiisaeopcyxisdjhkmtbhaopvikt",
+)
+APART = re.compile(r"[\W_]+")
+# Below this a single letter makes another word: “Chat” and “Chart”.
+SHORTEST_NEAR = 6
+RULE = "naming.alike"
 
 
 def folded(name: str) -> str:
@@ -18,14 +24,29 @@ def folded(name: str) -> str:
     return APART.sub("", bare.translate(ALIKE)).replace("rn", "m").replace("vv", "w")
 
 
+def is_near(one: str, other: str) -> bool:
+    """Whether two folded names are equal, or long and one letter apart.
+
+    One letter changed, left out or added: what comes before and after it together is the rest.
+    """
+    if one == other:
+        return one != ""
+    short, long = sorted((one, other), key=len)
+    if len(short) < SHORTEST_NEAR or len(long) - len(short) > 1:
+        return False
+    at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    rest = short[at + 1 :] if len(short) == len(long) else short[at:]
+    return rest == long[at + 1 :]
+
+
 def check_name(name: str, ident: str, others: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """A warning for each other app (name, ident) that this one could be taken for."""
+    """A warning for each app of others (name, ident) that this one could be taken for."""
     for other_name, other_ident in others:
-        if other_ident != ident and folded(other_name) == folded(name):
+        if is_near(folded(other_name), folded(name)) or is_near(folded(other_ident), folded(ident)):
             yield Finding(
-                "naming.alike",
+                RULE,
                 "warning",
-                f"“{name}” looks like “{other_name}” ({other_ident}).",
+                f"“{name}” ({ident}) looks like “{other_name}” ({other_ident}).",
                 "caravan.toml",
-                fix="Choose a name that nobody can take for another app.",
+                fix="Choose a name and an id that nobody can take for another app's.",
             )

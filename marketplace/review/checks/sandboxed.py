@@ -7,11 +7,20 @@ from typing import Any
 from caravan.bundle import Bundle
 from caravan.findings import Finding
 
+from marketplace.kernel.errors import Unavailable
 from marketplace.sandbox.limits import clamp
 from marketplace.sandbox.ports import AppRefused, Sandbox
 from marketplace.sandbox.settings import SandboxSettings
 
+# How a job in the sandbox ends through no fault of the app.
+NOT_THE_APPS_FAULT = frozenset(
+    {"sandbox.unavailable", "sandbox.busy", "sandbox.killed", "sandbox.host", "stopped"}
+)
 LEFT_OUT = ("assets/", "listing/", "evals/")
+
+
+class SandboxAway(Unavailable):
+    """The sandbox cannot say anything about the app now; ask again later."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Prepared:
 def prepare(bundle: Bundle, sandbox: Sandbox, settings: SandboxSettings) -> Prepared:
     """Compile and describe the app inside the sandbox, under the limits of one run.
 
-    Raises: Unavailable when the sandbox does not answer; that is not the app's fault.
+    Raises: SandboxAway when the sandbox does not answer; that is not the app's fault.
     """
     limits = clamp({}, usual=settings.usual, ceiling=settings.ceiling)
     sources = {
@@ -43,6 +52,8 @@ def prepare(bundle: Bundle, sandbox: Sandbox, settings: SandboxSettings) -> Prep
         files = {**sources, **sandbox.compile(sources, limits=limits)}
         actions = sandbox.describe(files, bundle.manifest.runtime.entry, limits=limits)
     except AppRefused as refused:
+        if refused.rule in NOT_THE_APPS_FAULT:
+            raise SandboxAway(refused.message, rule=refused.rule) from refused
         return Prepared([_finding(refused)])
     if not actions.get("actions"):
         message = "The app declares no action, so there is nothing to run."

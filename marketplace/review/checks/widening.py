@@ -5,6 +5,8 @@ from typing import Any
 
 from caravan.findings import Finding
 
+RULE = "permission.widened"
+
 
 def check_widening(
     manifest: Mapping[str, Any], live: Mapping[str, Any] | None
@@ -16,7 +18,7 @@ def check_widening(
     for entry in manifest["permission"]:
         if entry["name"] not in before:
             yield Finding(
-                "permission.widened",
+                RULE,
                 "warning",
                 f"This version asks for “{entry['name']}”, which the published one does not.",
                 "caravan.toml",
