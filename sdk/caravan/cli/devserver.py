@@ -100,7 +100,7 @@ class DevServer(ThreadingHTTPServer):
 
 def _lines(job: dict[str, Any], limit_s: int) -> Iterator[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "caravan.cli.guest"],
+        [sys.executable, "-m", "caravan.cli.model" if job["store"] else "caravan.native"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -1,4 +1,4 @@
-"""A real model for `caravan dev`: a store's, or any server that speaks the OpenAI dialect."""
+"""`caravan.native` with a real model: a store's, or any server that speaks the OpenAI dialect."""
 
 import json
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from caravan import native
 from caravan.errors import HostError
 
 TIMEOUT_S = 120
@@ -54,3 +55,7 @@ def _pieces(lines: Iterator[str]) -> Iterator[str]:
         for choice in json.loads(data).get("choices", []):
             if text := choice.get("delta", {}).get("content"):
                 yield text
+
+
+if __name__ == "__main__":
+    native.main(lambda job: Upstream(job["store"], job["token"]).answer)

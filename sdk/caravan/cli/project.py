@@ -1,15 +1,12 @@
 """The app's folder on a developer's machine: its manifest, and its code, loaded natively."""
 
-import importlib
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from caravan.app import App
 from caravan.cli.output import Exit, Failure
 from caravan.findings import BundleRefused
 from caravan.manifest import Manifest
@@ -41,16 +38,6 @@ def manifest_of(folder: Path) -> Manifest:
             rule=refused.rule,
             fix="See everything that is wrong with: caravan check",
         ) from None
-
-
-def load_app(folder: Path, entry: str) -> App:
-    """Import the entry module from the folder and return its `app`. Raises what it raises."""
-    sys.path.insert(0, str(folder.resolve()))
-    sys.dont_write_bytecode = True
-    app = getattr(importlib.import_module(entry), "app", None)
-    if not isinstance(app, App):
-        raise TypeError(f"The module “{entry}” has no `app = App()`.")
-    return app
 
 
 def values_of(texts: Iterable[tuple[str, str]], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from caravan.cli.output import Exit, Failure, json_option, say_json
-from caravan.cli.project import load_app, manifest_of, values_of
+from caravan.cli.project import manifest_of, values_of
 from caravan.errors import CaravanError, InvalidInput, UnknownAction
+from caravan.native import load_app
 from caravan.testing import DEFAULT_ANSWER, Result, Simulator
 
 

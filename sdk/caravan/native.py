@@ -1,28 +1,40 @@
 """One describe or one run of an app in a process of its own, so that every save counts.
 
-Reads one JSON job from the standard input, writes one JSON object a line: output items as
-`App.run` yields them, `{"kind": "call", "op"}` for what was asked of the store, and at the end
-`{"kind": "end"}` or `{"kind": "error", "type", "message", "traceback"}`.
+`python -m caravan.native` reads one JSON job from the standard input and writes one JSON object a
+line: output items as `App.run` yields them, `{"kind": "call", "op", "payload"}` for what was asked
+of the store, and at the end `{"kind": "end"}` or `{"kind": "error", "type", "message",
+"traceback"}`. It imports the standard library alone, so that it starts at once.
 """
 
+import importlib
 import json
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from caravan.cli.model import Upstream
-from caravan.cli.project import load_app
+from caravan.app import App
 from caravan.errors import CaravanError
-from caravan.testing import HostCall, Simulator
+from caravan.testing import HostCall, Model, Simulator
 
 PRETENDED = (
     "This is a pretended answer. It stands where the store's model will speak; "
     "start caravan dev with --store to hear a real one."
 )
 PIECE_PAUSE_S = 0.03
+Send = Callable[[dict[str, Any]], None]
+
+
+def load_app(folder: Path, entry: str) -> App:
+    """Import the entry module from the folder and return its `app`. Raises what it raises."""
+    sys.path.insert(0, str(folder.resolve()))
+    sys.dont_write_bytecode = True
+    app = getattr(importlib.import_module(entry), "app", None)
+    if not isinstance(app, App):
+        raise TypeError(f"The module “{entry}” has no `app = App()`.")
+    return app
 
 
 def pretend(_payload: dict[str, Any]) -> Iterator[str]:
@@ -32,7 +44,7 @@ def pretend(_payload: dict[str, Any]) -> Iterator[str]:
         yield f"{word} "
 
 
-def main() -> None:
+def main(model_for: Callable[[dict[str, Any]], Model] = lambda _job: pretend) -> None:
     """Do the job; whatever the app prints goes to the standard error."""
     wire, sys.stdout = sys.stdout, sys.stderr
     job = json.load(sys.stdin)
@@ -42,12 +54,12 @@ def main() -> None:
         wire.flush()
 
     try:
-        _do(job, send)
+        _do(job, model_for(job), send)
     except Exception as error:  # noqa: BLE001  (the app's own error is what this process reports)
         send(_error(error, Path(job["folder"])))
 
 
-def _do(job: dict[str, Any], send: Any) -> None:
+def _do(job: dict[str, Any], model: Model, send: Send) -> None:
     app = load_app(Path(job["folder"]), job["entry"])
     if job["command"] == "describe":
         send({"kind": "describe", **app.describe()})
@@ -57,7 +69,6 @@ def _do(job: dict[str, Any], send: Any) -> None:
         if call.op != "llm.next":
             send({"kind": "call", "op": call.op, "payload": call.payload})
 
-    model = Upstream(job["store"], job["token"]).answer if job["store"] else pretend
     simulator = Simulator(
         app,
         llm=model,

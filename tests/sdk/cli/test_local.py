@@ -1,0 +1,164 @@
+"""The commands that need no store: new, check, build, run, and how they speak."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from caravan.cli import main
+from caravan.cli.new import slug_of
+from caravan.cli.output import Exit, Failure
+
+from tests.sdk.bundles import APP, MANIFEST, write_folder
+from tests.sdk.cli.conftest import Terminal
+
+
+def test_every_command_has_help_with_an_example_and_speaks_json(terminal: Terminal) -> None:
+    for name in main.commands:
+        text = terminal.run(name, "--help").output
+        assert f"Example: caravan {name}" in text
+        assert "--json" in text
+
+
+def test_a_new_app_passes_every_check_and_its_own_tests(terminal: Terminal) -> None:
+    made = terminal.run("new", "Word Garden", "--maker", "Amina")
+    assert "cd word-garden" in made.output
+    checked = terminal.json("check", "word-garden")
+    assert checked["publishable"]
+    assert {each["level"] for each in checked["checks"]} == {"pass"}
+    folder = terminal.folder / "word-garden"
+    assert 'id = "amina.word-garden"' in (folder / "caravan.toml").read_text()
+    assert (folder / ".gitignore").exists()
+    sdk = Path(__file__).parents[3] / "sdk"
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "."],
+        cwd=folder,
+        env={
+            "PYTHONPATH": str(sdk),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_a_new_app_never_overwrites_a_folder(terminal: Terminal, echo: Path) -> None:
+    again = terminal.run("new", "echo")
+    assert (again.exit_code, "echo is there already" in again.output) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "slug"), [("Word Garden!", "word-garden"), ("a" * 60, "a" * 40), ("Échos", "chos")]
+)
+def test_a_name_becomes_a_slug(text: str, slug: str) -> None:
+    assert slug_of(text) == slug
+
+
+@pytest.mark.parametrize("text", ["7", "حديقة", "-", "x"])
+def test_a_name_without_latin_letters_says_what_to_do(text: str) -> None:
+    with pytest.raises(Failure, match="cannot become an id"):
+        slug_of(text)
+
+
+def test_check_names_file_line_rule_and_fix(terminal: Terminal) -> None:
+    bad = {"caravan.toml": MANIFEST.replace("summary", "sumary"), "app.py": APP}
+    write_folder(terminal.folder / "bad", {**bad})
+    told = terminal.run("check", "bad")
+    assert told.exit_code == Exit.CHECKS_FAILED
+    assert (
+        "✗ caravan.toml:5: “sumary” is not a key in [app].  [manifest.unknown-key]" in told.output
+    )
+    assert "→ Did you mean “summary”?" in told.output
+    assert "Not ready: 2 errors, 0 warnings." in told.output
+
+
+def test_check_reads_a_built_bundle_too(terminal: Terminal, echo: Path) -> None:
+    terminal.run("build", echo)
+    assert terminal.run("check", "tests.echo-1.0.0.caravan").exit_code == 0
+    (terminal.folder / "broken.caravan").write_bytes(b"PK")
+    assert terminal.run("check", "broken.caravan").exit_code == Exit.CHECKS_FAILED
+
+
+def test_two_builds_are_equal_bytes(terminal: Terminal, echo: Path) -> None:
+    first = terminal.json("build", echo, "--out", "a")
+    second = terminal.json("build", echo, "--out", "b.caravan")
+    assert first["file"] == "a/tests.echo-1.0.0.caravan"
+    assert first["sha256"] == second["sha256"]
+    assert Path(first["file"]).read_bytes() == Path("b.caravan").read_bytes()
+    with zipfile.ZipFile("b.caravan") as archive:
+        assert "caravan.lock" in archive.namelist()
+
+
+def test_build_refuses_what_a_store_would(terminal: Terminal, echo: Path) -> None:
+    (echo / "lib.so").write_bytes(b"x")
+    refused = terminal.run("build", echo)
+    assert refused.exit_code == Exit.CHECKS_FAILED
+    assert "lib.so is of a kind that apps cannot have." in refused.output
+    assert terminal.run("build", terminal.folder).exit_code == Exit.USAGE
+
+
+@pytest.fixture
+def garden(terminal: Terminal) -> Path:
+    write_folder(terminal.folder / "echo", {"app.py": GARDEN})
+    return terminal.folder / "echo"
+
+
+GARDEN = """
+from caravan import App, Context, Json, Slot
+
+app = App()
+
+@app.action("Grow")
+def grow(ctx: Context, seed: str, rows: int = 1, wet: bool = False):
+    yield f"{seed}{rows}{wet} "
+    yield Json({"rows": rows})
+    yield from ctx.llm.stream(seed)
+    yield Slot("end")
+
+@app.action("Keep")
+def keep(ctx: Context):
+    ctx.kv.user.set("a", 1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`caravan run` imports the app into this process; the next test has another `app`."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+
+
+def test_run_reads_values_by_the_schema_and_shows_the_result(
+    terminal: Terminal, garden: Path
+) -> None:
+    words = ("run", "grow", "seed=7", "rows=3", "wet=yes", "--answer", "Tall.", "--path", garden)
+    assert terminal.run(*words).output == '73True {"rows": 3}\nTall.\n[advertisement: end]\n\n'
+
+
+def test_run_tells_programs_what_was_asked_of_the_store(terminal: Terminal, garden: Path) -> None:
+    result = terminal.json("run", "grow", "seed=x", "--path", garden, "--answer", "ok")
+    assert result["text"] == "x1False ok"
+    assert [call["op"] for call in result["host_calls"]] == ["llm.open", "llm.next", "llm.next"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "rule"),
+    [
+        (("grow", "rows=x", "seed=a"), Exit.USAGE, "input.invalid"),
+        (("sing",), Exit.USAGE, "input.action"),
+        (("grow", "seed"), Exit.USAGE, "run.input"),
+        (("keep",), Exit.APP_FAILED, "permission.kv.user"),
+    ],
+)
+def test_run_ends_with_a_code_and_a_rule(
+    terminal: Terminal, garden: Path, words: tuple[str, ...], code: Exit, rule: str
+) -> None:
+    ended = terminal.run("run", *words, "--path", garden, "--json")
+    assert ended.exit_code == code
+    assert json.loads(ended.stdout)["error"]["rule"] == rule
