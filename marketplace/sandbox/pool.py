@@ -18,7 +18,9 @@ from marketplace.sandbox.wire import BrokenFrame, Frame, Frames
 # A peer's requests are small; its job never passes through here.
 REQUEST_BYTES = 64 * 1024
 IDLE_S = 60.0
-Fork = Callable[[], "Runner"]
+IDLE_DEATH_S = 0.1
+# Whether somebody waits for it already → a new process.
+Fork = Callable[[bool], "Runner"]
 
 
 @dataclass(eq=False)
@@ -102,7 +104,7 @@ class Pool:
     def _keep_ready(self) -> None:
         wanted = min(self._ready_count, self._max_runners - len(self._busy))
         while len(self._ready) < wanted:
-            runner = self._fork()
+            runner = self._fork(bool(self._waiting))
             self._ready.append(runner)
             self._selector.register(
                 runner.inbox, selectors.EVENT_READ, lambda runner=runner: self._bury(runner)
@@ -189,6 +191,9 @@ class Pool:
         self._busy.discard(runner)
         if runner in self._ready:
             self._ready.remove(runner)
+            # One that dies idle would die again: replace it, but not in a tight circle.
+            print(f"A waiting runner ended with status {status}.", file=sys.stderr)  # noqa: T201
+            time.sleep(IDLE_DEATH_S)
         if runner.peer is not None:
             runner.peer.runner = None
             self._tell(runner.peer, _exited(runner, status, usage))

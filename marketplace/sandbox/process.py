@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     pool = Pool(
         listener,
-        lambda: _fork(runtime, address_bytes),
+        lambda is_urgent: _fork(runtime, address_bytes, is_urgent=is_urgent),
         max_runners=asked.max_runners,
         max_waiting=asked.max_waiting,
         about={"runtime": compiled.stem, "walls": up},
@@ -99,17 +99,21 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _fork(runtime: Runtime, address_bytes: int) -> Runner:
+def _fork(runtime: Runtime, address_bytes: int, *, is_urgent: bool) -> Runner:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
-        # The listener, other runners' inboxes and the store's connections stay outside.
-        keep = theirs.detach()
-        os.dup2(keep, 3)
-        os.closerange(4, os.sysconf("SC_OPEN_MAX"))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
-        runner.serve(socket.socket(fileno=3), runtime, address_bytes)
+        try:
+            # The listener, other runners' inboxes and the store's connections stay outside.
+            os.dup2(theirs.detach(), 3)
+            os.closerange(4, os.sysconf("SC_OPEN_MAX"))
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            inbox = socket.socket(fileno=3)
+            runner.serve(inbox, runtime, address_bytes, is_urgent=is_urgent)
+        finally:
+            # An error here must not unwind into the zygote's own loop.
+            os._exit(runner.BROKEN)
     theirs.close()
     return Runner(pid, ours)
 

@@ -17,17 +17,27 @@ from marketplace.sandbox.wire import Frame
 
 # What a runner exits with when the store's side of the connection is gone.
 LEFT_ALONE = 3
+# And with when it could not even begin.
+BROKEN = 4
 # ru_maxrss counts KiB on Linux and bytes on macOS.
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 NS_PER_MS = 1_000_000
 
 
-def serve(inbox: socket.socket, runtime: Runtime, address_bytes: int) -> NoReturn:
-    """Wait for a connection on `inbox`, perform the job that comes over it, and exit."""
+def serve(
+    inbox: socket.socket, runtime: Runtime, address_bytes: int, *, is_urgent: bool
+) -> NoReturn:
+    """Wait for a connection on `inbox`, perform the job that comes over it, and exit.
+
+    Args:
+        is_urgent: somebody is waiting already, so there is no time to warm up.
+    """
     # What a runner prints would be an app's way into the operator's log.
     for number in (1, 2):
         os.dup2(0, number)
     walls.around_runner(address_bytes)
+    if not is_urgent:
+        runtime.warm()
     try:
         _, handed, _, _ = socket.recv_fds(inbox, 1, 1)
         if not handed:

@@ -113,7 +113,7 @@ class Runtime:
     def call(self, export: str, arguments: tuple[str, ...], host: Host) -> tuple[bool, str]:
         """Call an export; true and its answer, or false and its error object.
 
-        Raises: Trapped. The instance cannot be used again after any call.
+        Raises: Trapped. After it the instance is used up.
         """
         self._host = host
         function = self._instance.get_func(self._store, export)
@@ -124,6 +124,19 @@ class Runtime:
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
             raise Trapped(_cause(str(error))) from error
         return answer.tag == "ok", answer.payload or ""
+
+    def warm(self) -> None:
+        """Let the guest rehearse, while there is time; it asks the host for nothing.
+
+        Raises: Trapped.
+        """
+        function = self._instance.get_func(self._store, "warm")
+        if function is None:
+            raise Trapped("The component does not export warm.")
+        try:
+            function(self._store)
+        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            raise Trapped(_cause(str(error))) from error
 
     def _trampoline(
         self, op: str

@@ -128,8 +128,8 @@ def perform(body: str, host: Host) -> Outcome:
 @pytest.fixture(scope="module")
 def neighbour() -> Iterator[Host]:
     """A run that is there the whole time, and must not notice anything."""
-    host = Host({"kv.get": lambda _: go_on.wait(60)})
     go_on = threading.Event()
+    host = Host({"kv.get": lambda _: go_on.wait(60)})
     body = "yield 'before'\nctx.kv.user.get('wait')\nyield 'after'"
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(

@@ -41,6 +41,18 @@ def host_of(source: str, last: object) -> runtime.Host:
     return answer
 
 
+def listening(source: str, heard: list[str]) -> runtime.Host:
+    """A host of one app that keeps what the app writes."""
+    host = host_of(source, None)
+
+    def answer(op: str, payload: str) -> tuple[bool, str]:
+        if op == "output.write":
+            heard.append(payload)
+        return host(op, payload)
+
+    return answer
+
+
 def app(body: str) -> str:
     head = "from caravan import App, Context, HostError\napp = App()\n@app.action('Go')\n"
     return f"{head}def go(ctx: Context):\n    {body}\n"
@@ -76,6 +88,23 @@ def test_a_payload_beyond_its_limit_never_reaches_the_host(compiled: Path) -> No
     is_good, text = ready.call("run", ("go", "{}"), host_of(source, AssertionError("reached")))
     assert not is_good
     assert json.loads(text)["code"] == "limit.payload"
+
+
+def test_warming_up_leaves_no_trace_an_app_could_see(compiled: Path) -> None:
+    body = (
+        "import sys, random, gc; yield str([random.random(), sorted(sys.modules), sys.argv, "
+        "sorted(vars(app)), len(gc.garbage)])"
+    )
+    said = []
+    for is_warm in (False, True):
+        ready = Runtime(compiled, memory_bytes=MEMORY_BYTES)
+        if is_warm:
+            ready.warm()
+        heard: list[str] = []
+        assert ready.call("run", ("go", "{}"), listening(app(body), heard)) == (True, "{}")
+        said += heard
+    assert said[0] == said[1]
+    assert len(said[0]) > 1000
 
 
 def test_an_instance_that_trapped_is_dead(compiled: Path) -> None:

@@ -81,7 +81,7 @@ REFUSES = {
 }
 
 
-def evaluated(expressions: list[str]) -> list[object]:
+def evaluated(expressions: list[str]) -> list[list[object]]:
     """What each is worth inside one run: its value, or the name of its exception."""
     body = f"""
 import json
@@ -95,7 +95,7 @@ yield json.dumps([worth(source) for source in json.loads({json.dumps(json.dumps(
     host = Host()
     outcome = shared_runners().run(make_job(body), host, threading.Event())
     assert outcome.kind is OutcomeKind.FINISHED, outcome.error
-    found: list[object] = json.loads(host.texts[0])
+    found: list[list[object]] = json.loads(host.texts[0])
     return found
 
 

@@ -1,5 +1,6 @@
 """The walls: what a process behind them can still do, tried in real processes."""
 
+import ctypes
 import os
 import platform
 import resource
@@ -64,12 +65,12 @@ def test_a_way_out_is_closed(tmp_path: Path, attempt: Callable[[], None]) -> Non
 
 def test_code_cannot_be_made_at_run_time(tmp_path: Path) -> None:
     libc = walls.libc()
-    libc.mmap.restype = walls.ctypes.c_void_p
+    libc.mmap.restype = ctypes.c_void_p
 
     def map_code() -> None:
         # Private and anonymous; reading, writing and executing.
         found = libc.mmap(None, 4096, 7, 0x22, -1, 0)
-        if found in {None, walls.ctypes.c_void_p(-1).value}:
+        if found in {None, ctypes.c_void_p(-1).value}:
             raise PermissionError
 
     assert behind(tmp_path, map_code) == "PermissionError"

@@ -100,6 +100,10 @@ class WitWorld(wit_world.WitWorld):
             made[f"{path}c"] = finder.pack(code)
         return json.dumps(made)
 
+    def warm(self) -> None:
+        """Run the rehearsal once more, in this instance."""
+        rehearse(1)
+
 
 REHEARSAL = """
 from typing import Annotated, Literal
@@ -120,11 +124,11 @@ def rehearse(
 REHEARSALS = 30
 
 
-def rehearse() -> None:
-    """Run a small app a few times before the snapshot: what Python learns from it is kept.
+def rehearse(times: int) -> None:
+    """Run a small app, and leave no trace but what Python has learnt from it.
 
-    Its caches and its specialised bytecode make the first run of a fresh instance as quick
-    as a later one.
+    Before the snapshot, its caches and its specialised bytecode make the first run of a
+    fresh instance as quick as a later one.
     """
     world = WitWorld()
     code = finder.pack(compile(REHEARSAL, "rehearsal.py", "exec", dont_inherit=True))
@@ -136,7 +140,7 @@ def rehearse() -> None:
     real = bridge.call
     bridge.call = lambda op, payload: json.loads(json.dumps(answers.get(op)))
     _host.install(bridge.call)
-    for _ in range(REHEARSALS):
+    for _ in range(times):
         world.describe()
         sys.modules.pop("rehearsal")
         world.run("rehearse", '{"text": "a", "count": 2}')
@@ -145,7 +149,7 @@ def rehearse() -> None:
     _host.install(real)
 
 
-rehearse()
+rehearse(REHEARSALS)
 # The snapshot's objects live as long as the run: the collector need not look at them.
 gc.collect()
 gc.freeze()
