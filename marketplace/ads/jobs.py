@@ -1,0 +1,23 @@
+"""Advertising's work for later."""
+
+from collections.abc import Mapping
+
+from marketplace.ads import service
+from marketplace.infra.jobs import Handler, JobContext
+
+
+def _void_expired(context: JobContext) -> None:
+    is_full = True
+    while is_full:
+        with context.database.writing() as session:
+            is_full = service.void_expired(session, now=context.now) == service.BATCH
+
+
+def handlers() -> Mapping[str, Handler]:
+    """Job name → what does it."""
+    return {"ads.void_expired": _void_expired}
+
+
+def schedules() -> Mapping[str, float]:
+    """Job name → seconds between two runs."""
+    return {"ads.void_expired": 60.0}

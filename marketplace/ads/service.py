@@ -1,0 +1,415 @@
+"""Choosing advertisements, and counting and paying what was seen or clicked, once."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from marketplace.accounts.models import Account
+from marketplace.ads import auction, postings, targeting
+from marketplace.ads.auction import Candidate, Pricing
+from marketplace.ads.models import (
+    CURRENCY,
+    Campaign,
+    Creative,
+    Flight,
+    FlightState,
+    Offer,
+    OfferState,
+    Unbilled,
+)
+from marketplace.ads.targeting import Place
+from marketplace.billing import book
+from marketplace.billing.models import FeeScheme, Line
+from marketplace.billing.service import scheme_in_force
+from marketplace.kernel.errors import Invalid, NotFound
+from marketplace.kernel.ids import AccountId, AppId, FlightId, OfferId, RunId, new_id
+from marketplace.kernel.money import Money
+from marketplace.web.i18n import gettext as _
+
+OFFER_LIFE = timedelta(hours=1)
+# How many open offers one transaction settles, so that it does not hold up others for long.
+BATCH = 200
+
+
+class OfferNotFound(NotFound):
+    """No offer has this nonce."""
+
+
+class FlightNotFound(NotFound):
+    """No flight has this id."""
+
+
+class BadTopUp(Invalid):
+    """Nothing, or less than nothing, would be paid in."""
+
+
+@dataclass(frozen=True)
+class Opportunity:
+    """One slot of one run that may show an advertisement.
+
+    Args:
+        person_id: who runs the app; used only to leave out people who must not be billed for.
+        age: the youngest the app is meant for.
+    """
+
+    slot: str
+    app_id: AppId
+    run_id: RunId
+    developer_id: AccountId
+    person_id: AccountId
+    category: str
+    locale: str
+    age: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A campaign with one flight and one creative, as the form describes it.
+
+    Args:
+        bid: for a thousand views (CPM) or one click (CPC).
+        categories, locales: empty for everywhere.
+        starts_at, ends_at: aware instants.
+    """
+
+    advertiser: str
+    name: str
+    headline: str
+    text: str
+    cta: str
+    url: str
+    pricing: Pricing
+    bid: Money
+    budget: Money
+    starts_at: datetime
+    ends_at: datetime
+    categories: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+
+
+def launch(session: Session, plan: Plan, *, owner_id: AccountId, now: datetime) -> Flight:
+    """Make a campaign and pay its budget in (with play money).
+
+    Effects: a Campaign, Flight and Creative, and a ledger transaction.
+    """
+    campaign = Campaign(
+        owner_id=owner_id, advertiser=plan.advertiser, name=plan.name, created_at=now
+    )
+    session.add(campaign)
+    session.flush()  # the flight points at it
+    flight = Flight(
+        campaign_id=campaign.id,
+        pricing=plan.pricing,
+        bid_micros=plan.bid.micros,
+        budget_micros=plan.budget.micros,
+        categories=list(plan.categories),
+        locales=list(plan.locales),
+        starts_at=plan.starts_at,
+        ends_at=plan.ends_at,
+    )
+    session.add(flight)
+    session.flush()  # the creative points at it
+    session.add(
+        Creative(
+            flight_id=flight.id,
+            headline=plan.headline,
+            text=plan.text,
+            cta=plan.cta,
+            url=plan.url,
+        )
+    )
+    _pay_in(session, flight, plan.budget, f"ad-flight:{flight.id}:budget", now)
+    return flight
+
+
+def top_up(
+    session: Session, flight_id: FlightId, amount: Money, *, key: UUID, now: datetime
+) -> Flight:
+    """Add to a flight's budget.
+
+    Args:
+        key: names this payment; the same key again adds nothing.
+    Raises: FlightNotFound, BadTopUp.
+    """
+    flight = _locked_flight(session, flight_id)
+    if amount.micros <= 0:
+        raise BadTopUp(_("Pay in more than nothing."))
+    if _pay_in(session, flight, amount, f"ad-top-up:{key}", now):
+        flight.budget_micros += amount.micros
+    return flight
+
+
+def _pay_in(session: Session, flight: Flight, amount: Money, key: str, now: datetime) -> bool:
+    paid = postings.top_up(key, flight.campaign_id, amount)
+    return book.post(session, paid, subject_id=flight.id, now=now)
+
+
+def set_state(session: Session, flight_id: FlightId, state: FlightState) -> Flight:
+    """Pause a flight, or let it go on. Raises: FlightNotFound."""
+    flight = _locked_flight(session, flight_id)
+    flight.state = state
+    return flight
+
+
+def _locked_flight(session: Session, flight_id: FlightId) -> Flight:
+    flight = session.get(Flight, flight_id, with_for_update=True, populate_existing=True)
+    if flight is None:
+        raise FlightNotFound(_("There is no such campaign."))
+    return flight
+
+
+def decide(
+    session: Session, opportunity: Opportunity, *, now: datetime, draw: float
+) -> Offer | None:
+    """Choose an advertisement for a slot and set its price aside.
+
+    The price is promised in one UPDATE that fits only within the budget, so however many
+    processes decide at once, no flight spends more than it has.
+
+    Args:
+        draw: in [0, 1); chooses among equals.
+    Returns: the offer, the same for the same slot of the same run; None when nothing fits.
+    """
+    known = session.exec(
+        select(Offer).where(Offer.run_id == opportunity.run_id, Offer.slot == opportunity.slot)
+    ).first()
+    if known is not None:
+        return known
+    place = Place(opportunity.category, opportunity.locale, opportunity.age)
+    flights = _flights_for(session, place, now=now)
+    unbilled = _unbilled(session, opportunity)
+    while flights:
+        candidates = [_candidate(flight) for flight in flights.values()]
+        result = auction.run(candidates, draw=draw)
+        if result is None:
+            return None
+        flight = flights[result.winner]
+        price = Money(0 if unbilled else result.price_micros, CURRENCY)
+        if unbilled or _set_aside(session, flight, price):
+            decision = auction.record(candidates, draw=draw)
+            return _offer(
+                session,
+                opportunity,
+                flight,
+                price=price,
+                unbilled=unbilled,
+                decision=decision,
+                now=now,
+            )
+        # Its last money went to another offer; the next best has its turn.
+        del flights[result.winner]
+    return None
+
+
+def _flights_for(session: Session, place: Place, *, now: datetime) -> dict[str, Flight]:
+    if not targeting.may_advertise(place):
+        return {}
+    live = session.exec(
+        select(Flight)
+        .where(
+            Flight.state == FlightState.LIVE,
+            Flight.starts_at <= now,
+            Flight.ends_at > now,
+            col(Flight.reserved_micros) + col(Flight.committed_micros) < col(Flight.budget_micros),
+        )
+        .order_by(col(Flight.id))
+    ).all()
+    return {str(f.id): f for f in live if targeting.matches(f.target, place, now=now)}
+
+
+def _candidate(flight: Flight) -> Candidate:
+    return Candidate(str(flight.id), flight.pricing, flight.bid_micros, flight.views, flight.clicks)
+
+
+def _unbilled(session: Session, opportunity: Opportunity) -> Unbilled | None:
+    if opportunity.person_id == opportunity.developer_id:
+        return Unbilled.OWN_APP
+    person = session.get(Account, opportunity.person_id)
+    return Unbilled.OPERATOR if person is not None and person.is_operator else None
+
+
+def _set_aside(session: Session, flight: Flight, price: Money) -> bool:
+    taken = session.connection().execute(
+        update(Flight)
+        .where(
+            col(Flight.id) == flight.id,
+            col(Flight.state) == FlightState.LIVE,
+            col(Flight.reserved_micros) + col(Flight.committed_micros) + price.micros
+            <= col(Flight.budget_micros),
+        )
+        .values(reserved_micros=col(Flight.reserved_micros) + price.micros)
+    )
+    session.expire(flight)
+    return taken.rowcount == 1
+
+
+def _offer(
+    session: Session,
+    opportunity: Opportunity,
+    flight: Flight,
+    *,
+    price: Money,
+    unbilled: Unbilled | None,
+    decision: dict[str, object],
+    now: datetime,
+) -> Offer:
+    creative = session.exec(
+        select(Creative).where(Creative.flight_id == flight.id).order_by(col(Creative.id))
+    ).first()
+    if creative is None:
+        raise LookupError(f"The flight {flight.id} has no creative.")
+    offer = Offer(
+        id=OfferId(new_id()),
+        nonce=secrets.token_urlsafe(24),
+        campaign_id=flight.campaign_id,
+        flight_id=flight.id,
+        creative_id=creative.id,
+        run_id=opportunity.run_id,
+        slot=opportunity.slot,
+        app_id=opportunity.app_id,
+        developer_id=opportunity.developer_id,
+        pricing=flight.pricing,
+        price_micros=price.micros,
+        scheme_id=scheme_in_force(session, Line.ADS, now=now).id,
+        unbilled=unbilled,
+        decision=decision,
+        state=OfferState.VOID if unbilled else OfferState.RESERVED,
+        state_changed_at=now,
+        created_at=now,
+        expires_at=now + OFFER_LIFE,
+    )
+    session.add(offer)
+    if not unbilled:
+        promised = postings.reserve(offer.id, offer.campaign_id, price)
+        book.post(session, promised, subject_id=offer.id, now=now)
+    return offer
+
+
+def record_view(session: Session, nonce: str, *, now: datetime) -> bool:
+    """Count that a person saw an offer; for CPM this is what is paid for.
+
+    Returns: whether it counted. It does once, before the offer expires, and not for people who
+    must not be billed for. Raises: OfferNotFound.
+    """
+    offer = _by_nonce(session, nonce)
+    is_open = offer.state is OfferState.RESERVED and now < offer.expires_at
+    if offer.viewed_at is not None or not is_open:
+        return False
+    offer.viewed_at = now
+    _count(session, offer, "views")
+    if offer.pricing is Pricing.CPM:
+        _commit(session, offer, now)
+    return True
+
+
+def record_click(session: Session, nonce: str, *, now: datetime) -> bool:
+    """Count that a person followed an offer; for CPC this is what is paid for.
+
+    Returns: whether it counted. It does once, and only after a counted view: what was not seen
+    was not chosen. Raises: OfferNotFound.
+    """
+    offer = _by_nonce(session, nonce)
+    is_open = offer.state is not OfferState.VOID and now < offer.expires_at
+    if offer.viewed_at is None or offer.clicked_at is not None or not is_open:
+        return False
+    offer.clicked_at = now
+    _count(session, offer, "clicks")
+    if offer.pricing is Pricing.CPC:
+        _commit(session, offer, now)
+    return True
+
+
+def destination(session: Session, nonce: str) -> str:
+    """Where a click on an offer leads: the creative's own address. Raises: OfferNotFound."""
+    offer = session.exec(select(Offer).where(Offer.nonce == nonce)).first()
+    if offer is None:
+        raise OfferNotFound(_("This advertisement is no longer there."))
+    return session.get_one(Creative, offer.creative_id).url
+
+
+def _by_nonce(session: Session, nonce: str) -> Offer:
+    offer = session.exec(
+        select(Offer)
+        .where(Offer.nonce == nonce)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).first()
+    if offer is None:
+        raise OfferNotFound(_("This advertisement is no longer there."))
+    return offer
+
+
+def _count(session: Session, offer: Offer, counter: str) -> None:
+    column = getattr(Flight, counter)
+    _change_flight(session, offer.flight_id, {counter: column + 1})
+
+
+def _change_flight(session: Session, flight_id: FlightId, values: dict[str, object]) -> None:
+    # Counted in the database, not here: many views of one flight may come together.
+    session.connection().execute(update(Flight).where(col(Flight.id) == flight_id).values(**values))
+    if (known := session.identity_map.get(session.identity_key(Flight, flight_id))) is not None:
+        session.expire(known)
+
+
+def _commit(session: Session, offer: Offer, now: datetime) -> None:
+    offer.move_to(OfferState.COMMITTED, now=now)
+    _change_flight(
+        session,
+        offer.flight_id,
+        {
+            "reserved_micros": col(Flight.reserved_micros) - offer.price_micros,
+            "committed_micros": col(Flight.committed_micros) + offer.price_micros,
+        },
+    )
+    scheme = session.get_one(FeeScheme, offer.scheme_id).scheme()
+    earned = postings.commit(offer.id, offer.campaign_id, offer.price, scheme, offer.developer_id)
+    book.post(session, earned, subject_id=offer.id, app_id=offer.app_id, now=now)
+
+
+def void_for_run(session: Session, run_id: RunId, *, now: datetime) -> int:
+    """Release what is set aside for a run that failed. Returns: how many offers that were."""
+    return _void(
+        session,
+        session.exec(
+            select(Offer)
+            .where(Offer.run_id == run_id, Offer.state == OfferState.RESERVED)
+            .with_for_update()
+        ).all(),
+        now,
+    )
+
+
+def void_expired(session: Session, *, now: datetime) -> int:
+    """Release what is set aside for offers that expired, a batch at a time.
+
+    Returns: how many there were; fewer than `BATCH` means that none are left.
+    """
+    return _void(
+        session,
+        session.exec(
+            select(Offer)
+            .where(Offer.state == OfferState.RESERVED, Offer.expires_at <= now)
+            .order_by(col(Offer.expires_at))
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        ).all(),
+        now,
+    )
+
+
+def _void(session: Session, offers: Iterable[Offer], now: datetime) -> int:
+    count = 0
+    # Two batches at once take the flights in the same order, so that neither waits for the other.
+    for offer in sorted(offers, key=lambda one: one.flight_id):
+        offer.move_to(OfferState.VOID, now=now)
+        reserved = col(Flight.reserved_micros) - offer.price_micros
+        _change_flight(session, offer.flight_id, {"reserved_micros": reserved})
+        released = postings.void(offer.id, offer.campaign_id, offer.price)
+        book.post(session, released, subject_id=offer.id, now=now)
+        count += 1
+    return count

@@ -1,0 +1,327 @@
+"""Advertisements: who sees them, what is counted, and that no budget is ever overspent."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Barrier, Thread
+
+import pytest
+from sqlmodel import Session, col, select
+
+from marketplace.accounts.models import Account
+from marketplace.ads import auction, service
+from marketplace.ads.auction import Pricing
+from marketplace.ads.jobs import handlers, schedules
+from marketplace.ads.models import NEXT_STATES, Flight, FlightState, IllegalMove, Offer, OfferState
+from marketplace.billing import book, ledger
+from marketplace.billing.models import FeeScheme, LedgerEntry, Line
+from marketplace.billing.queries import earned, trial_balance
+from marketplace.infra.db import Database
+from marketplace.infra.jobs import JobContext
+from marketplace.kernel.ids import AccountId, FlightId, RunId, new_id
+from marketplace.kernel.money import Money
+from tests.factories.accounts import make_account
+from tests.factories.ads import NOON, make_flight, make_offer, make_opportunity
+from tests.factories.billing import make_listed_app
+
+LATER = NOON + service.OFFER_LIFE
+
+
+def _owed(session: Session, account: str) -> int:
+    return -book.balance(session, account, "USD").micros
+
+
+def _check_book(session: Session) -> None:
+    """The flights' own counters say what the ledger says, and the ledger is in balance."""
+    assert sum(money.micros for _, money in trial_balance(session)) == 0
+    for flight in session.exec(select(Flight).execution_options(populate_existing=True)).all():
+        assert _owed(session, ledger.reserved(flight.campaign_id)) == flight.reserved_micros
+        assert _owed(session, ledger.prepaid(flight.campaign_id)) == flight.remaining.micros
+        assert 0 <= flight.reserved_micros + flight.committed_micros <= flight.budget_micros
+
+
+def test_a_campaign_starts_with_its_budget_paid_in(session: Session) -> None:
+    flight = make_flight(session)
+    assert _owed(session, ledger.prepaid(flight.campaign_id)) == 10_000_000
+    _check_book(session)
+
+
+def test_an_offer_sets_its_price_aside(session: Session) -> None:
+    flight = make_flight(session)
+    make_flight(session, bid=Money(1_500_000, "USD"))
+    offer = make_offer(session)
+    assert (offer.flight_id, offer.price_micros) == (flight.id, 1_500)
+    session.refresh(flight)
+    assert (flight.reserved_micros, flight.committed_micros) == (1_500, 0)
+    _check_book(session)
+
+
+def test_a_view_is_paid_once_and_shared_seven_to_three(session: Session) -> None:
+    flight = make_flight(session)
+    make_flight(session, bid=Money(2_000_000, "USD"))
+    offer = make_offer(session)
+    assert service.record_view(session, offer.nonce, now=NOON)
+    assert not service.record_view(session, offer.nonce, now=NOON)
+    session.refresh(flight)
+    assert (flight.reserved_micros, flight.committed_micros, flight.views) == (0, 2_000, 1)
+    assert _owed(session, ledger.developer(offer.developer_id)) == 1_400
+    assert _owed(session, ledger.ADS_MARGIN) == 600
+    assert earned(session, offer.developer_id)[offer.app_id].shares == [Money(1_400, "USD")]
+    _check_book(session)
+
+
+def test_a_flight_paid_by_click_pays_for_the_click_alone(session: Session) -> None:
+    flight = make_flight(session, pricing=Pricing.CPC, bid=Money(500_000, "USD"))
+    offer = make_offer(session)
+    assert service.record_view(session, offer.nonce, now=NOON)
+    session.refresh(flight)
+    assert (flight.committed_micros, flight.views) == (0, 1)
+    assert service.record_click(session, offer.nonce, now=NOON)
+    assert not service.record_click(session, offer.nonce, now=NOON)
+    session.refresh(flight)
+    assert (flight.committed_micros, flight.clicks) == (offer.price_micros, 1)
+    _check_book(session)
+
+
+def test_a_click_on_a_flight_paid_by_view_is_counted_and_costs_nothing_more(
+    session: Session,
+) -> None:
+    flight = make_flight(session)
+    offer = make_offer(session)
+    service.record_view(session, offer.nonce, now=NOON)
+    assert service.record_click(session, offer.nonce, now=NOON)
+    session.refresh(flight)
+    assert (flight.clicks, flight.committed_micros) == (1, offer.price_micros)
+    _check_book(session)
+
+
+def test_a_click_without_a_view_is_not_counted(session: Session) -> None:
+    make_flight(session, pricing=Pricing.CPC, bid=Money(500_000, "USD"))
+    offer = make_offer(session)
+    assert not service.record_click(session, offer.nonce, now=NOON)
+    assert offer.state is OfferState.RESERVED
+
+
+def test_the_same_slot_of_a_run_gets_one_offer(session: Session) -> None:
+    make_flight(session)
+    where = make_opportunity(session)
+    first = service.decide(session, where, now=NOON, draw=0.1)
+    second = service.decide(session, where, now=NOON, draw=0.9)
+    assert first is not None
+    assert second is first
+
+
+@pytest.mark.parametrize("age", [3, 7, 12])
+def test_an_app_for_younger_children_shows_nothing(session: Session, age: int) -> None:
+    make_flight(session)
+    assert service.decide(session, make_opportunity(session, age=age), now=NOON, draw=0) is None
+
+
+def test_nothing_is_shown_where_no_flight_fits(session: Session) -> None:
+    make_flight(session, categories=("fun",))
+    make_flight(session, locales=("ar",))
+    make_flight(session, ends_at=NOON)
+    make_flight(session, starts_at=NOON + timedelta(seconds=1))
+    make_flight(session, bid=Money(9_000, "USD"))
+    flight = make_flight(session)
+    service.set_state(session, FlightId(flight.id), FlightState.PAUSED)
+    assert service.decide(session, make_opportunity(session), now=NOON, draw=0) is None
+    service.set_state(session, FlightId(flight.id), FlightState.LIVE)
+    assert service.decide(session, make_opportunity(session), now=NOON, draw=0) is not None
+
+
+def test_a_developer_who_runs_their_own_app_costs_nobody_anything(session: Session) -> None:
+    flight = make_flight(session)
+    app = make_listed_app(session)
+    offer = make_offer(session, app=app, person_id=app.owner_id)
+    assert (offer.unbilled, offer.price_micros) == ("own-app", 0)
+    assert not service.record_view(session, offer.nonce, now=NOON)
+    assert not service.record_click(session, offer.nonce, now=NOON)
+    session.refresh(flight)
+    assert (flight.views, flight.clicks, flight.reserved_micros) == (0, 0, 0)
+    _check_book(session)
+
+
+def test_an_operator_who_looks_costs_nobody_anything(session: Session) -> None:
+    make_flight(session)
+    operator: Account = make_account(session, is_operator=True)
+    offer = make_offer(session, person_id=AccountId(operator.id))
+    assert (offer.unbilled, offer.state) == ("operator", OfferState.VOID)
+
+
+def test_an_offer_that_expired_is_released_and_no_longer_counts(session: Session) -> None:
+    flight = make_flight(session)
+    offer = make_offer(session)
+    assert not service.record_view(session, offer.nonce, now=LATER)
+    assert service.void_expired(session, now=LATER - timedelta(seconds=1)) == 0
+    assert service.void_expired(session, now=LATER) == 1
+    assert service.void_expired(session, now=LATER) == 0
+    session.refresh(flight)
+    assert (offer.state, flight.reserved_micros) == (OfferState.VOID, 0)
+    assert not service.record_view(session, offer.nonce, now=NOON)
+    _check_book(session)
+
+
+def test_a_failed_run_releases_what_was_not_seen_yet(session: Session) -> None:
+    flight = make_flight(session)
+    run_id, app = RunId(new_id()), make_listed_app(session)
+    seen = make_offer(session, run_id=run_id, app=app, slot="top")
+    unseen = make_offer(session, run_id=run_id, app=app, slot="bottom")
+    other = make_offer(session)
+    service.record_view(session, seen.nonce, now=NOON)
+    assert service.void_for_run(session, run_id, now=NOON) == 1
+    assert [o.state for o in (seen, unseen, other)] == [
+        OfferState.COMMITTED,
+        OfferState.VOID,
+        OfferState.RESERVED,
+    ]
+    session.refresh(flight)
+    assert flight.committed_micros == seen.price_micros
+    _check_book(session)
+
+
+def test_when_the_best_has_no_money_left_the_next_is_shown(session: Session) -> None:
+    poor = make_flight(session, bid=Money(5_000_000, "USD"), budget=Money(2_499, "USD"))
+    rich = make_flight(session)
+    offer = make_offer(session)
+    # The rich one's bid would cost the poor one 2,500 millionths, and it has 2,499.
+    assert offer.flight_id == rich.id
+    session.refresh(poor)
+    assert poor.reserved_micros == 0
+    _check_book(session)
+
+
+def test_an_auction_can_be_run_again_from_what_was_kept(session: Session) -> None:
+    make_flight(session)
+    make_flight(session, pricing=Pricing.CPC, bid=Money(100_000, "USD"))
+    offer = make_offer(session)
+    session.expire(offer)
+    result = auction.replay(offer.decision)
+    assert result is not None
+    assert (result.winner, result.price_micros) == (str(offer.flight_id), offer.price_micros)
+
+
+def test_a_new_share_changes_no_offer_that_was_made_before(session: Session) -> None:
+    make_flight(session)
+    make_flight(session)
+    offer = make_offer(session)
+    session.add(FeeScheme(line=Line.ADS, version=2, developer_bps=0, starts_at=NOON))
+    service.record_view(session, offer.nonce, now=NOON)
+    assert _owed(session, ledger.developer(offer.developer_id)) == 1_750
+
+
+def test_a_budget_grows_by_what_is_paid_in_once(session: Session) -> None:
+    flight = make_flight(session)
+    key = new_id()
+    for _twice in range(2):
+        service.top_up(session, FlightId(flight.id), Money(5_000_000, "USD"), key=key, now=NOON)
+    assert flight.budget_micros == 15_000_000
+    session.flush()  # the book is compared with the row in the database
+    _check_book(session)
+
+
+def test_paying_in_nothing_is_refused(session: Session) -> None:
+    flight = make_flight(session)
+    with pytest.raises(service.BadTopUp):
+        service.top_up(session, FlightId(flight.id), Money(0, "USD"), key=new_id(), now=NOON)
+    with pytest.raises(service.FlightNotFound):
+        service.set_state(session, FlightId(new_id()), FlightState.PAUSED)
+
+
+@pytest.mark.parametrize("name", ["record_view", "record_click"])
+def test_an_unknown_offer_is_not_found(session: Session, name: str) -> None:
+    with pytest.raises(service.OfferNotFound):
+        getattr(service, name)(session, "made-up", now=NOON)
+    with pytest.raises(service.OfferNotFound):
+        service.destination(session, "made-up")
+
+
+@pytest.mark.parametrize("state", OfferState)
+@pytest.mark.parametrize("target", OfferState)
+def test_an_offer_moves_only_as_the_table_says(state: OfferState, target: OfferState) -> None:
+    offer = Offer(state=state)
+    if target in NEXT_STATES[state]:
+        offer.move_to(target, now=NOON)
+        assert offer.state is target
+    else:
+        with pytest.raises(IllegalMove):
+            offer.move_to(target, now=NOON)
+        assert offer.state is state
+
+
+def _together(count: int, work: Callable[[int], None]) -> None:
+    barrier = Barrier(count)
+    failed: list[BaseException] = []
+
+    def one(number: int) -> None:
+        barrier.wait()
+        try:
+            work(number)
+        except BaseException as error:  # noqa: BLE001  (told to the test's own thread)
+            failed.append(error)
+
+    threads = [Thread(target=one, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+def test_many_at_once_never_promise_more_than_the_budget(empty_database: Database) -> None:
+    with empty_database.writing() as session:
+        # A budget of 25 views at 100 millionths each, and 40 runs that ask for one.
+        flight = make_flight(session, bid=Money(100_000, "USD"), budget=Money(2_500, "USD"))
+        make_flight(session, bid=Money(100_000, "USD"), budget=Money(50, "USD"))
+        slots = [make_opportunity(session) for _ in range(40)]
+
+    def ask(number: int) -> None:
+        for where in slots[number::8]:
+            with empty_database.writing() as session:
+                offer = service.decide(session, where, now=NOON, draw=0.1)
+            if offer is not None:
+                with empty_database.writing() as session:
+                    service.record_view(session, offer.nonce, now=NOON)
+
+    _together(8, ask)
+    with empty_database.reading() as session:
+        _check_book(session)
+        flights = session.exec(select(Flight)).all()
+        seen = session.exec(select(Offer).where(col(Offer.viewed_at).is_not(None))).all()
+        assert sum(one.views for one in flights) == len(seen)
+        spent = session.get_one(Flight, flight.id)
+        assert spent.views == 25
+        assert spent.committed_micros == spent.budget_micros
+
+
+def test_one_view_told_by_many_at_once_is_paid_once(empty_database: Database) -> None:
+    with empty_database.writing() as session:
+        flight = make_flight(session)
+        offer = make_offer(session)
+    counted: list[bool] = []
+
+    def tell(_number: int) -> None:
+        with empty_database.writing() as session:
+            counted.append(service.record_view(session, offer.nonce, now=NOON))
+
+    _together(6, tell)
+    assert sorted(counted) == [False] * 5 + [True]
+    with empty_database.reading() as session:
+        _check_book(session)
+        assert session.get_one(Flight, flight.id).views == 1
+        assert len(session.exec(select(LedgerEntry)).all()) == 2 + 2 + 3
+
+
+def test_the_job_releases_every_expired_offer(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "BATCH", 2)
+    with empty_database.writing() as session:
+        flight = make_flight(session)
+        for _ in range(5):
+            make_offer(session)
+    [(name, every_s)] = schedules().items()
+    assert every_s == 60
+    handlers()[name](JobContext(empty_database, {}, LATER))
+    with empty_database.reading() as session:
+        _check_book(session)
+        assert session.get_one(Flight, flight.id).reserved_micros == 0
