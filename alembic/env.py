@@ -1,8 +1,15 @@
 """Runs migrations on the connection that `marketplace.infra.migrations` hands over."""
 
+from importlib import import_module
+from pathlib import Path
+
 from alembic import context
-from marketplace import app as _every_table  # noqa: F401  (importing the app registers its tables)
-from marketplace.infra.migrations import TARGET, is_ours
+from marketplace.infra.migrations import ROOT, TARGET, is_ours
+
+# Importing a room's models puts its tables into the metadata.
+import_module("marketplace.infra.jobs")
+for models in sorted((Path(ROOT) / "marketplace").glob("*/models.py")):
+    import_module(f"marketplace.{models.parent.name}.models")
 
 connection = context.config.attributes["connection"]
 context.configure(

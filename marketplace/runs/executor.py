@@ -73,12 +73,20 @@ class Executor:
         self._folder = folder
         self._pseudonym = pseudonym
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._stops: dict[RunId, Callable[[], None]] = {}
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         folder.mkdir(parents=True, exist_ok=True)
         self._held = os.open(self._lock_path(self.name), os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        threading.Thread(target=self._watch, name="run-watch", daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, name="run-watch", daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Look after nothing any more; siblings may then end what this process left."""
+        self._closing.set()
+        self._watcher.join()
+        os.close(self._held)
 
     def _lock_path(self, name: str) -> Path:
         return self._folder / f"{name}.lock"
@@ -105,7 +113,7 @@ class Executor:
 
     def _watch(self) -> None:
         turn = 0
-        while True:
+        while not self._closing.wait(WATCH_S):
             for run_id, stop in tuple(self._stops.items()):
                 if self._logs.stop_path(run_id).exists():
                     stop()
@@ -115,7 +123,6 @@ class Executor:
                 except Exception:
                     log.exception("runs.reap_failed")
             turn += 1
-            threading.Event().wait(WATCH_S)
 
     def reap(self) -> None:
         """End the runs whose process on this host is dead: failed, with a reason, uncharged."""

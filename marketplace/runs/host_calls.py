@@ -281,14 +281,14 @@ class Desk:
 
     def _entitled(self, payload: dict[str, Any]) -> bool:
         with self._database.reading() as session:
-            return billing.entitled(
-                session, self._grant.person_id, self._grant.app_id, str(payload.get("product"))
-            )
+            product = str(payload.get("product"))
+            return billing.entitled(session, self._grant.person_id, self._grant.app_id, product)
 
     def _write(self, payload: dict[str, Any]) -> None:
         kind = payload.get("kind")
         if kind == "text":
-            self._write_text(str(payload.get("text", "")))
+            is_markdown = payload.get("format") == "markdown"
+            self._write_text(str(payload.get("text", "")), is_markdown=is_markdown)
         elif kind == "json":
             self._add("item", {"kind": "json", "value": payload.get("value")})
         elif kind == "slot":
@@ -300,11 +300,12 @@ class Desk:
         else:
             raise Refused("output.kind", f"“{kind}” is not a kind of output this store can show.")
 
-    def _write_text(self, text: str) -> None:
-        if self.items and self.items[-1]["kind"] == "text":
-            self.items[-1]["text"] += text
+    def _write_text(self, text: str, *, is_markdown: bool) -> None:
+        last = self.items[-1] if self.items else {}
+        if last.get("kind") == "text" and last["is_markdown"] == is_markdown:
+            last["text"] += text
         else:
-            self.items.append({"kind": "text", "text": text})
+            self.items.append({"kind": "text", "text": text, "is_markdown": is_markdown})
         self._events.write("text", {"text": text})
 
     def _add(self, event: str, item: dict[str, Any]) -> None:

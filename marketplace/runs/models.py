@@ -52,9 +52,9 @@ class Run(SQLModel, table=True):
     )
 
     id: RunId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
-    app_id: AppId = Field(sa_type=Uuid)
-    release_id: ReleaseId = Field(sa_type=Uuid)
-    person_id: AccountId = Field(sa_type=Uuid)
+    app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
+    release_id: ReleaseId = Field(sa_type=Uuid, foreign_key="catalog_release.id")
+    person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
     action: str = Field(max_length=64)
     input: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
     locale: str = Field(default="en", max_length=16)
@@ -102,7 +102,7 @@ class KvEntry(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("app_id", "person_id", "key"),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
-    app_id: AppId = Field(sa_type=Uuid)
+    app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
     person_id: UUID = Field(sa_type=Uuid)
     key: str = Field(max_length=256)
     value: Any = Field(sa_type=json_column())

@@ -1,6 +1,7 @@
 """What people do in the browser, each step as they would see it."""
 
 import itertools
+import os
 import re
 
 from playwright.sync_api import Page, expect
@@ -11,7 +12,7 @@ _numbers = itertools.count(1)
 
 def fresh_email() -> str:
     """An address nobody has used in this run."""
-    return f"person{next(_numbers)}@example.org"
+    return f"person{next(_numbers)}.{os.getpid()}@example.org"
 
 
 def sign_up(page: Page, *, name: str = "Noor") -> str:
