@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -123,10 +122,5 @@ def local(url: str | None) -> str:
     """
     if not url or not url.startswith("/") or url.startswith("//") or "\\" in url:
         return ""
-    if any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url):
-        return ""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    return "" if parts.scheme or parts.netloc else url
+    has_control = any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url)
+    return "" if has_control else url

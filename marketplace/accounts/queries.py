@@ -11,11 +11,6 @@ from marketplace.accounts.pages import SessionRow, TokenRow
 from marketplace.kernel.ids import AccountId
 
 
-def account_by_email(session: Session, email: str) -> Account | None:
-    """The account with this address, in any letter case."""
-    return session.exec(select(Account).where(Account.email == email.strip().lower())).first()
-
-
 def names(session: Session, ids: Collection[AccountId]) -> Mapping[AccountId, str]:
     """The names of these accounts; an id that nobody has is left out."""
     rows = session.exec(select(Account.id, Account.name).where(col(Account.id).in_(set(ids)))).all()

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlmodel import Session, select
 
-from marketplace.accounts import limits, passwords, service
+from marketplace.accounts import limits, passwords, queries, service
 from marketplace.accounts.identity import AccountIdentity
 from marketplace.accounts.models import Account, AccountSession, SetupLink, SignInAttempt
 from marketplace.accounts.service import Visitor
@@ -388,3 +388,9 @@ def test_two_people_with_the_first_link_make_one_operator(empty_database: Databa
     assert (len(made), len(refused)) == (1, 1)
     with empty_database.reading() as session:
         assert len(session.exec(select(Account)).all()) == 1
+
+
+def test_names_are_found_for_many_at_once(session: Session) -> None:
+    lina, omar = make_account(session, name="Lina"), make_account(session, name="Omar")
+    asked = [lina.id, omar.id, lina.id, service.HOUSE_ID]
+    assert queries.names(session, asked) == {lina.id: "Lina", omar.id: "Omar"}
