@@ -51,6 +51,11 @@ class DevServer(ThreadingHTTPServer):
         """The page's address."""
         return f"http://127.0.0.1:{self.server_port}/"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report an error of ours; a page that was closed while it was answered is none."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def version(self) -> str:
         """Changes whenever a file of the app is saved, added or removed."""
         seen = 0
@@ -62,6 +67,15 @@ class DevServer(ThreadingHTTPServer):
             count += 1
             seen = max(seen, path.stat().st_mtime_ns)
         return f"{seen}-{count}"
+
+    def icon(self) -> tuple[bytes, str]:
+        """The app's icon and its type; nothing where there is none yet."""
+        try:
+            path = self.folder / manifest_of(self.folder).app.icon
+        except Failure:
+            return b"", "image/svg+xml"
+        kind = "image/png" if path.suffix == ".png" else "image/svg+xml"
+        return (path.read_bytes() if path.is_file() else b""), kind
 
     def guest(self, command: str, **job: Any) -> Iterator[bytes]:
         """The lines of a fresh process that does one job with the app as it is saved now."""
@@ -130,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: DevServer
 
     def do_GET(self) -> None:
-        """The page's files, `/about` and `/version`."""
+        """The page's files, `/about`, `/icon` and `/version`."""
         if not self._is_local():
             return
         if self.path in FILES:
@@ -138,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer((PAGE / name).read_bytes(), f"{kind}; charset=utf-8")
         elif self.path == "/about":
             self._answer(_line(self.server.about()), "application/json")
+        elif self.path.split("?")[0] == "/icon":
+            self._answer(*self.server.icon())
         elif self.path == "/version":
             self._answer(self.server.version().encode(), "text/plain")
         else:

@@ -55,6 +55,7 @@ def test_the_page_and_what_it_shows(server: DevServer) -> None:
     about = json.loads(ask(server, "GET", "/about")[1])
     assert (about["name"], about["model"], about["kind"]) == ("Echo", "pretended", "describe")
     assert about["actions"][0]["input_schema"]["required"] == ["text"]
+    assert ask(server, "GET", "/icon")[1].startswith(b"<svg")
     assert ask(server, "GET", "/../caravan.toml")[0] == 404
 
 

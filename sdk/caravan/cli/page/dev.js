@@ -1,6 +1,6 @@
 // Draws the form from the app's schema, streams one run, and follows every save.
 
-const POLL_MS = 400;
+const POLL_MS = 200;
 const at = (id) => document.getElementById(id);
 let about = null;
 let action = null;
@@ -103,6 +103,7 @@ async function reload() {
   document.title = `${about.name} · caravan dev`;
   at("name").textContent = about.name;
   at("summary").textContent = about.summary;
+  at("icon").src = `/icon?${Date.now()}`;
   at("model").textContent = about.model;
   const isBroken = about.kind === "error";
   at("broken").hidden = !isBroken;
