@@ -6,6 +6,8 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,20 @@ from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.host_calls import Desk
 from marketplace.runs.models import Run, RunState
 from marketplace.runs.settings import RunSettings
-from marketplace.sandbox.ports import Job, Outcome, OutcomeKind, Sandbox
+from marketplace.sandbox.ports import Job, Outcome, Sandbox
 from marketplace.sandbox.settings import SandboxSettings
 
 WATCH_S = 0.1
 REAP_EVERY = 10
+START_GRACE = timedelta(seconds=30)
+WEB_ENDED = (
+    "store.web-ended",
+    "The web process ended in the middle of this run. Nothing was charged; please run it again.",
+)
+LOST = (
+    "store.lost",
+    "The store could not note how this run ended. Nothing was charged; please run it again.",
+)
 
 log = structlog.get_logger()
 
@@ -75,6 +86,7 @@ class Executor:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._stops: dict[RunId, Callable[[], None]] = {}
+        self._going: set[RunId] = set()
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         folder.mkdir(parents=True, exist_ok=True)
         self._held = os.open(self._lock_path(self.name), os.O_RDWR | os.O_CREAT, 0o600)
@@ -93,7 +105,7 @@ class Executor:
 
     def check_room(self) -> None:
         """Raises: Busy when no further run can be taken on now."""
-        if len(self._stops) >= self._settings.at_once:
+        if len(self._going) >= self._settings.at_once:
             raise Busy(
                 "The store is running as many apps as it can. Please try again in a moment.",
                 retry_after_s=5,
@@ -101,6 +113,8 @@ class Executor:
 
     def start(self, run_id: RunId) -> None:
         """Begin one queued run in a thread of its own."""
+        with self._lock:
+            self._going.add(run_id)
         threading.Thread(target=self._carry_out, args=(run_id,), name=f"run-{run_id}").start()
 
     def stop(self, run_id: RunId) -> None:
@@ -125,16 +139,26 @@ class Executor:
             turn += 1
 
     def reap(self) -> None:
-        """End the runs whose process on this host is dead: failed, with a reason, uncharged."""
+        """End the runs that nobody carries out any more: failed, with a reason, uncharged.
+
+        They are those of a dead process on this host, and those of this one whose thread could
+        not even note the end, because the disk was full or the database did not answer.
+        """
         with self._database.reading() as session:
             held = session.exec(
-                select(Run.id, Run.executor).where(
+                select(Run.id, Run.executor, Run.state, Run.created_at).where(
                     col(Run.state).in_([RunState.QUEUED, RunState.RUNNING])
                 )
             ).all()
-        for run_id, name in held:
-            if name and name != self.name and self._is_dead(name):
-                self._end_lost(RunId(run_id))
+        for found, name, state, created_at in held:
+            run_id = RunId(found)
+            if name == self.name:
+                # Between its commit and its thread, a queued run has nobody for a moment.
+                is_new = state is RunState.QUEUED and utc_now() - created_at < START_GRACE
+                if run_id not in self._going and not is_new:
+                    self._end_lost(run_id, *LOST)
+            elif name and self._is_dead(name):
+                self._end_lost(run_id, *WEB_ENDED)
 
     def _is_dead(self, name: str) -> bool:
         if not name.startswith(f"{socket.gethostname()}-"):
@@ -152,26 +176,34 @@ class Executor:
         finally:
             os.close(descriptor)
 
-    def _end_lost(self, run_id: RunId) -> None:
-        message = (
-            "The store's web process ended in the middle of this run. "
-            "Nothing was charged; please run it again."
-        )
+    def _end_lost(self, run_id: RunId, rule: str, message: str) -> None:
         with self._database.writing() as session:
             run = session.get(Run, run_id, with_for_update=True)
             if run is None or run.has_ended:
                 return
             run.move_to(RunState.FAILED, now=utc_now())
-            run.error_rule, run.error_message = "store.web-ended", message
+            run.error_rule, run.error_message = rule, message
             run.price_micros = 0
             ads.void_for_run(session, run_id, now=utc_now())
-        writer = self._logs.open(run_id)
-        writer.write("failed", {"message": message})
-        writer.write("done", {})
-        writer.close()
+        with closing(self._logs.open(run_id)) as events:
+            events.write("failed", {"message": message})
+            events.write("done", {})
 
     def _carry_out(self, run_id: RunId) -> None:
-        events = self._logs.open(run_id)
+        try:
+            with closing(self._logs.open(run_id)) as events:
+                self._hold(run_id, events)
+                events.write("done", {})
+        except Exception:
+            # Not even its end could be noted; `reap` does that once the store can write again.
+            log.exception("run.lost", run=str(run_id))
+        finally:
+            with self._lock:
+                self._stops.pop(run_id, None)
+                self._going.discard(run_id)
+            self._logs.stop_path(run_id).unlink(missing_ok=True)
+
+    def _hold(self, run_id: RunId, events: EventWriter) -> None:
         try:
             self._run(run_id, events)
         except Exception as error:
@@ -182,12 +214,6 @@ class Executor:
                 else "Something went wrong on the store's side. Nothing was charged."
             )
             self._fail(run_id, events, message)
-        finally:
-            with self._lock:
-                self._stops.pop(run_id, None)
-            self._logs.stop_path(run_id).unlink(missing_ok=True)
-            events.write("done", {})
-            events.close()
 
     def _fail(self, run_id: RunId, events: EventWriter, message: str) -> None:
         with self._database.writing() as session:
@@ -236,18 +262,17 @@ class Executor:
         finally:
             desk.close()
         with self._database.writing() as session:
-            state = self._end(session, run_id, outcome, desk)
+            state = self._end(session, run_id, outcome, desk, was_stopped=stop.is_set())
         if state is RunState.FAILED:
             events.write("failed", {"message": _reason(outcome, desk)[1]})
 
-    def _end(self, session: Session, run_id: RunId, outcome: Outcome, desk: Desk) -> RunState:
+    def _end(
+        self, session: Session, run_id: RunId, outcome: Outcome, desk: Desk, *, was_stopped: bool
+    ) -> RunState:
         run = session.get_one(Run, run_id, with_for_update=True)
         now = utc_now()
-        target = {
-            OutcomeKind.FINISHED: RunState.FINISHED,
-            OutcomeKind.FAILED: RunState.FAILED,
-            OutcomeKind.STOPPED: RunState.STOPPED,
-        }[outcome.kind]
+        # An app whose answer was cut short may still come to an end of its own, good or bad.
+        target = RunState.STOPPED if was_stopped else RunState(outcome.kind.value)
         run.move_to(target, now=now)
         run.output = desk.items
         for name, value in _receipt(outcome, desk).items():
