@@ -17,6 +17,7 @@ from marketplace.admin import views as admin_views
 from marketplace.admin.doctor import Patient
 from marketplace.ads import jobs as ads_jobs
 from marketplace.ads import views as ads_views
+from marketplace.billing import jobs as billing_jobs
 from marketplace.billing import queries as billing_queries
 from marketplace.billing import views as billing_views
 from marketplace.catalog import views as catalog_views
@@ -160,6 +161,7 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
             settings.review,
             settings.sandbox,
         ),
+        **billing_jobs.handlers(),
         **ads_jobs.handlers(),
         **runs_jobs.handlers(EventLogs(settings.folder / "runs"), settings.runs),
     }
