@@ -15,17 +15,19 @@ from sqlmodel import Session
 from marketplace.infra import mail
 
 STATIC = Path(__file__).parent.parent.parent / "static"
-MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table"])
+# What a model writes breaks its lines where it means to; a developer's text is wrapped by an editor.
+FLOWING = MarkdownIt("commonmark", {"html": False, "breaks": False}).enable(["table"])
+AS_TYPED = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table"])
 ALLOWED_TAGS = set(
     "p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong a"
     " table thead tbody tr th td".split()
 )
 
 
-def markdown(text: str) -> Markup:
+def markdown(text: str, *, keeps_lines: bool = False) -> Markup:
     """Markdown that a person, a developer or a model wrote, as safe HTML."""
     html = nh3.clean(
-        MARKDOWN.render(text),
+        (AS_TYPED if keeps_lines else FLOWING).render(text),
         tags=ALLOWED_TAGS,
         attributes={"a": {"href", "title"}, "th": {"align"}, "td": {"align"}},
         url_schemes={"http", "https", "mailto"},
