@@ -306,7 +306,7 @@ class Desk:
             last["text"] += text
         else:
             self.items.append({"kind": "text", "text": text, "is_markdown": is_markdown})
-        self._events.write("text", {"text": text})
+        self._events.write("text", {"text": text} | ({"markdown": True} if is_markdown else {}))
 
     def _add(self, event: str, item: dict[str, Any]) -> None:
         self.items.append(item)

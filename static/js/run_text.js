@@ -1,5 +1,7 @@
 /* How a run's words reach the page and the ear: evenly, and in whole sentences. */
 
+import { blocks, settled } from "./markdown.js";
+
 const CATCH_UP_FRAMES = 8;
 const FLOOD_CHARACTERS = 4000;
 const SPEAK_EVERY_MS = 2000;
@@ -17,7 +19,7 @@ export class Typist {
   #output;
   #around;
   #waiting = "";
-  #node = null;
+  #block = null;
   #frame = 0;
   #isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -27,7 +29,9 @@ export class Typist {
     this.#around = around;
   }
 
-  write(text) {
+  write(text, isMarkdown) {
+    if (this.#block && this.#block.isMarkdown !== isMarkdown) this.finish();
+    this.#block ??= isMarkdown ? new MarkdownBlock() : new PlainBlock();
     this.#waiting += text;
     // A hidden page gets no frames, and a long replay should not be acted out.
     if (this.#isCalm || document.hidden || this.#waiting.length > FLOOD_CHARACTERS) this.#flush();
@@ -37,13 +41,12 @@ export class Typist {
   /** Write what waits and end the block; later text begins a new one. */
   finish() {
     this.#flush();
-    this.#node = null;
+    this.#block = null;
   }
 
   #step() {
     this.#frame = 0;
-    const share = Math.max(2, Math.ceil(this.#waiting.length / CATCH_UP_FRAMES));
-    this.#append(share);
+    this.#append(Math.max(2, Math.ceil(this.#waiting.length / CATCH_UP_FRAMES)));
     if (this.#waiting) this.#frame = requestAnimationFrame(() => this.#step());
   }
 
@@ -61,16 +64,44 @@ export class Typist {
     const text = this.#waiting.slice(0, end);
     this.#waiting = this.#waiting.slice(end);
     this.#around(() => {
-      if (this.#node === null) {
-        const block = document.createElement("div");
-        block.className = "run-text";
-        block.dir = "auto";
-        this.#node = document.createTextNode("");
-        block.append(this.#node);
-        this.#output.append(block);
-      }
-      this.#node.appendData(text);
+      if (!this.#block.element.isConnected) this.#output.append(this.#block.element);
+      this.#block.add(text);
     });
+  }
+}
+
+function blockElement(className) {
+  const made = document.createElement("div");
+  made.className = className;
+  made.dir = "auto";
+  return made;
+}
+
+class PlainBlock {
+  isMarkdown = false;
+  element = blockElement("run-text");
+  #node = this.element.appendChild(document.createTextNode(""));
+
+  add(text) {
+    this.#node.appendData(text);
+  }
+}
+
+class MarkdownBlock {
+  isMarkdown = true;
+  element = blockElement("run-text prose");
+  #open = "";
+  #tail = [];
+
+  /** Only what may still change is drawn again. */
+  add(text) {
+    this.#open += text;
+    const cut = settled(this.#open);
+    this.#tail.forEach((node) => node.remove());
+    this.element.append(...blocks(this.#open.slice(0, cut)));
+    this.#open = this.#open.slice(cut);
+    this.#tail = blocks(this.#open);
+    this.element.append(...this.#tail);
   }
 }
 

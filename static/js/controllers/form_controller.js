@@ -1,7 +1,8 @@
 /*
  * A form that checks fields as people leave them, sends on Ctrl+Enter, and cannot be sent twice.
  * Needs: each field's message in the element whose id is the field's name plus "-error".
- * A submit button may carry data-busy-label.
+ * A submit button may carry data-busy-label; a hidden button [data-form-example] appears when
+ * controls carry data-example, and fills them in.
  */
 
 function report(control) {
@@ -22,6 +23,17 @@ function controls(form) {
 export default function connect(form) {
   form.noValidate = true;
   document.querySelector("[data-form-errors]")?.focus();
+
+  const samples = [...form.querySelectorAll("[data-example]")];
+  const example = form.querySelector("[data-form-example]");
+  if (example) example.hidden = samples.length === 0;
+  example?.addEventListener("click", () => {
+    for (const control of samples) {
+      control.value = control.dataset.example;
+      control.dispatchEvent(new Event("input", { bubbles: true }));
+      report(control);
+    }
+  });
 
   form.addEventListener("change", (event) => {
     if (event.target.willValidate) report(event.target);

@@ -70,9 +70,9 @@ export default function connect(stage) {
   on("queued", ({ position }) => {
     say(position > 0 ? label("Queued").replace("{n}", position) : label("Next"));
   });
-  on("text", ({ text }) => {
+  on("text", ({ text, markdown = false }) => {
     say(label("Writing"));
-    typist.write(text);
+    typist.write(text, markdown);
     announcer.hear(text);
   });
   on("item", ({ html }) => place(html, output));
