@@ -110,28 +110,33 @@ def index(session: Session, app: App) -> None:
 
 def find(session: Session, query: str) -> list[AppId]:
     """The listed apps that fit, best first: exact names, then words, then names spelt alike."""
-    words = WORD.findall(normalised(query[:LONGEST_QUERY]))
+    words = _compared(query[:LONGEST_QUERY]).split()
     if not words:
         return []
     rows = _find_sqlite(session, words) if _is_sqlite(session) else _find_postgres(session, words)
-    ids = list(dict.fromkeys(rows))
-    exact = _named(session, ids, " ".join(words))
+    names = _names(session, rows)
+    exact = " ".join(words)
     # The sort is stable, so below an exact name the index's own order stays.
-    return sorted(ids, key=lambda app_id: app_id not in exact)[:MOST_RESULTS]
+    found = sorted(dict.fromkeys(rows), key=lambda app_id: exact not in names.get(app_id, ()))
+    return [app_id for app_id in found if app_id in names][:MOST_RESULTS]
 
 
-def _named(session: Session, ids: Sequence[AppId], name: str) -> set[UUID]:
-    """Those of the apps that have exactly this name, in any language."""
-    named: set[UUID] = set()
-    for app_id, text_name in (
-        *session.exec(select(App.id, App.name).where(col(App.id).in_(ids))).all(),
-        *session.exec(
-            select(ListingText.app_id, ListingText.name).where(col(ListingText.app_id).in_(ids))
-        ).all(),
-    ):
-        if " ".join(WORD.findall(normalised(text_name))) == name:
-            named.add(app_id)
-    return named
+def _names(session: Session, ids: Sequence[AppId]) -> dict[UUID, set[str]]:
+    """The names of those apps that are listed, in every language, as they are compared."""
+    listed = session.exec(
+        select(App.id, App.name).where(col(App.id).in_(ids), App.state == AppState.LISTED)
+    ).all()
+    names = {app_id: {_compared(name)} for app_id, name in listed}
+    others = session.exec(
+        select(ListingText.app_id, ListingText.name).where(col(ListingText.app_id).in_(names))
+    ).all()
+    for app_id, name in others:
+        names[app_id].add(_compared(name))
+    return names
+
+
+def _compared(name: str) -> str:
+    return " ".join(WORD.findall(normalised(name)))
 
 
 def _find_sqlite(session: Session, words: Sequence[str]) -> list[AppId]:

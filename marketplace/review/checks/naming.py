@@ -1,10 +1,11 @@
 """Names that could be taken for another app's."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 
 from caravan.findings import Finding
+
+from marketplace.catalog.search import normalised
 
 # What people confuse at a glance, in digits, Cyrillic and Greek; each becomes the Latin letter.
 ALIKE = str.maketrans(
@@ -19,9 +20,7 @@ RULE = "naming.alike"
 
 def folded(name: str) -> str:
     """A name without what the eye passes over: `Phrase-B00k` becomes `phrasebook`."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    bare = "".join(c for c in plain if not unicodedata.combining(c))
-    return APART.sub("", bare.translate(ALIKE)).replace("rn", "m").replace("vv", "w")
+    return APART.sub("", normalised(name).translate(ALIKE)).replace("rn", "m").replace("vv", "w")
 
 
 def is_near(one: str, other: str) -> bool:

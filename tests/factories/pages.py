@@ -1,0 +1,47 @@
+"""A store of pages for tests: the web room, real accounts, and doors of rooms above as stubs."""
+
+import re
+from typing import Any
+
+from flask import Blueprint, Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from marketplace.accounts import views as accounts_views
+from marketplace.accounts import views_tokens as tokens_views
+from marketplace.accounts.identity import AccountIdentity
+from marketplace.accounts.models import Account
+from marketplace.infra.db import Database
+from marketplace.kernel.clock import utc_now
+from tests.factories.accounts import make_account, make_session
+from tests.web.small_app import make_app
+
+TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]{64})"')
+
+
+def make_store(database: Database, *rooms: Blueprint, **stubs: str) -> Flask:
+    """An app with these rooms.
+
+    Args:
+        stubs: endpoint with `__` for its dot → address of a page that a template links to.
+    """
+    app = make_app(database, AccountIdentity(database), MAX_CONTENT_LENGTH=12 * 2**20)
+    for room in (accounts_views.bp, tokens_views.bp, *rooms):
+        app.register_blueprint(room)
+    for name, address in stubs.items():
+        app.add_url_rule(address, endpoint=name.replace("__", "."), view_func=lambda **_: "")
+    return app
+
+
+def sign_in(database: Database, client: FlaskClient, **given: Any) -> Account:
+    """An account that is signed in with this client."""
+    with database.writing() as session:
+        account = make_account(session, **given)
+        client.set_cookie("caravan", make_session(session, account, now=utc_now()))
+    return account
+
+
+def send(client: FlaskClient, page: str, action: str | None = None, **fields: Any) -> TestResponse:
+    """Open a page, then send a form of it with its token, as a browser would."""
+    [token, *_] = TOKEN.findall(client.get(page).text)
+    return client.post(action or page, data={**fields, "csrf_token": token})

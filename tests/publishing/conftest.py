@@ -1,0 +1,13 @@
+"""What the tests of publishing share."""
+
+from pathlib import Path
+
+import pytest
+
+from marketplace.infra.blobs import Blobs
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    """An empty store of blobs."""
+    return Blobs(tmp_path / "blobs")
