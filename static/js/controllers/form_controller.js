@@ -1,17 +1,18 @@
 /*
  * A form that checks fields as people leave them, sends on Ctrl+Enter, and cannot be sent twice.
- * Needs: each field's message in the element whose id is the field's name plus "-error".
+ * Needs: each control inside its .field, which holds a .field-error with a <span>.
  * A submit button may carry data-busy-label; a hidden button [data-form-example] appears when
  * controls carry data-example, and fills them in.
  */
 
 function report(control) {
-  const message = document.getElementById(`${control.name}-error`);
+  const field = control.closest(".field");
+  const message = field?.querySelector(".field-error");
   if (!message) return;
   const isWrong = !control.validity.valid;
-  control.toggleAttribute("aria-invalid", isWrong);
   if (isWrong) control.setAttribute("aria-invalid", "true");
-  message.closest(".field")?.classList.toggle("field-wrong", isWrong);
+  else control.removeAttribute("aria-invalid");
+  field.classList.toggle("field-wrong", isWrong);
   message.hidden = !isWrong;
   message.querySelector("span").textContent = control.validationMessage;
 }
