@@ -1,5 +1,6 @@
 """What an action may say: text, Markdown, data, or the place for an advertisement."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -39,12 +40,20 @@ def item(result: object) -> dict[str, Any]:
         case Markdown(text):
             return {"kind": "text", "text": text, "format": "markdown"}
         case Json(value):
+            _refuse_what_json_cannot_say(value)
             return {"kind": "json", "value": value}
         case Slot(name):
             return {"kind": "slot", "name": name}
     raise InvalidAction(
         f"An action gave a {type(result).__name__}. Give str, Markdown, Json or a Slot."
     )
+
+
+def _refuse_what_json_cannot_say(value: object) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidAction(f"Json was given what is not JSON: {error}.") from None
 
 
 def items(result: object) -> Iterator[dict[str, Any]]:

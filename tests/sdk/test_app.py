@@ -105,6 +105,18 @@ def test_an_unknown_action_names_those_there_are() -> None:
         list(make_app().run("sing", {}, Context()))
 
 
+@pytest.mark.parametrize("value", [{1, 2}, float("nan"), object()])
+def test_data_that_is_not_json_is_refused(value: Any) -> None:
+    app = App()
+
+    @app.action("Tell")
+    def tell() -> Json:
+        return Json(value)
+
+    with pytest.raises(InvalidAction, match="not JSON"):
+        list(app.run("tell", {}, Context()))
+
+
 def test_a_result_that_cannot_be_shown_is_refused() -> None:
     app = App()
 

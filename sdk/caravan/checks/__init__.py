@@ -8,10 +8,12 @@ from pathlib import Path
 
 from caravan.bundle import Bundle, build, open_bundle
 from caravan.checks import code, icon, texts
+from caravan.checks.source import Source, read
 from caravan.findings import BundleRefused, Finding
 
 # Each family gives only what is wrong; a family that finds nothing passes as a whole.
-FAMILIES: tuple[tuple[str, str, Callable[[Bundle], Iterator[Finding]]], ...] = (
+Family = Callable[[Bundle, Source], Iterator[Finding]]
+FAMILIES: tuple[tuple[str, str, Family], ...] = (
     ("code", "The code can be read and imports only what the store has.", code.check_code),
     ("actions", "The app declares its actions.", code.check_actions),
     ("permissions", "The permissions fit what the code does.", code.check_permissions),
@@ -27,8 +29,11 @@ def check(bundle: Bundle) -> list[Finding]:
         Finding("bundle", "pass", "The bundle is whole and within its limits."),
         Finding("manifest", "pass", "caravan.toml is complete."),
     ]
+    if too_long := code.too_long(bundle):
+        return [*findings, too_long]
+    source = read(bundle.code)
     for rule, sentence, family in FAMILIES:
-        findings.extend(list(family(bundle)) or [Finding(rule, "pass", sentence)])
+        findings.extend(list(family(bundle, source)) or [Finding(rule, "pass", sentence)])
     return findings
 
 

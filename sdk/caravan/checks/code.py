@@ -24,18 +24,21 @@ def _at(
     return Finding(rule, level, message, place.file, place.line, fix)
 
 
-def check_code(bundle: Bundle) -> Iterator[Finding]:
-    """Every file parses, and every import can be satisfied."""
+def too_long(bundle: Bundle) -> Finding | None:
+    """Code that nobody could read is not parsed either."""
     total = sum(map(len, bundle.code.values()))
-    if total > source.LONGEST_CODE_BYTES:
-        yield Finding(
-            "code.too-long",
-            "error",
-            f"The code has {total} bytes; {source.LONGEST_CODE_BYTES} are the most.",
-            fix="Leave out vendored packages that the app does not use.",
-        )
-        return
-    found = source.read(bundle.code)
+    if total <= source.LONGEST_CODE_BYTES:
+        return None
+    return Finding(
+        "code.too-long",
+        "error",
+        f"The code has {total} bytes; {source.LONGEST_CODE_BYTES} are the most.",
+        fix="Leave out vendored packages that the app does not use.",
+    )
+
+
+def check_code(_bundle: Bundle, found: source.Source) -> Iterator[Finding]:
+    """Every file parses, and every import can be satisfied."""
     for bad in found.unreadable:
         yield _at(
             "code.syntax",
@@ -88,10 +91,9 @@ def _first_of_each(facts: Iterable[tuple[str, source.Place]]) -> list[tuple[str,
     return list(first.items())
 
 
-def check_actions(bundle: Bundle) -> Iterator[Finding]:
+def check_actions(bundle: Bundle, found: source.Source) -> Iterator[Finding]:
     """The entry module has `app = App()`, and something is an action."""
     entry = bundle.manifest.runtime.entry
-    found = source.read(bundle.code)
     path = entry.replace(".", "/")
     if entry not in found.modules:
         yield Finding(
@@ -118,9 +120,8 @@ def check_actions(bundle: Bundle) -> Iterator[Finding]:
         )
 
 
-def check_permissions(bundle: Bundle) -> Iterator[Finding]:
+def check_permissions(bundle: Bundle, found: source.Source) -> Iterator[Finding]:
     """What the code does is asked for in the manifest, and nothing more."""
-    found = source.read(bundle.code)
     manifest = bundle.manifest
     used = _first_of_each(found.permissions)
     for name, place in used:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 from caravan.bundle import Bundle
+from caravan.checks.source import Source
 from caravan.findings import Finding
 
 MAX_SVG_BYTES = 64 * 1024
@@ -24,7 +25,7 @@ ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-8[\"'])", re.IGNO
 OUTSIDE = re.compile(r"url\(\s*[\"']?(?!#)|@import|javascript:|expression\(|\\", re.IGNORECASE)
 
 
-def check_icon(bundle: Bundle) -> Iterator[Finding]:
+def check_icon(bundle: Bundle, _source: Source) -> Iterator[Finding]:
     """The icon the manifest names."""
     path = bundle.manifest.app.icon
     data = bundle.icon

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from caravan.bundle import LOCALE_FILE, Bundle
-from caravan.checks import source
+from caravan.checks.source import Source
 from caravan.findings import BundleRefused, Finding
 from caravan.manifest import Samples
 from caravan.reading import MANIFEST_FILE, read_samples
@@ -11,7 +11,7 @@ from caravan.reading import MANIFEST_FILE, read_samples
 FULL_DESCRIPTION_CHARS = 80
 
 
-def check_texts(bundle: Bundle) -> Iterator[Finding]:
+def check_texts(bundle: Bundle, _source: Source) -> Iterator[Finding]:
     """What a shopper reads before they run the app."""
     app = bundle.manifest.app
     if len(app.description) < FULL_DESCRIPTION_CHARS:
@@ -41,7 +41,7 @@ def check_texts(bundle: Bundle) -> Iterator[Finding]:
             )
 
 
-def check_samples(bundle: Bundle) -> Iterator[Finding]:
+def check_samples(bundle: Bundle, source: Source) -> Iterator[Finding]:
     """The samples can be read, and name actions that exist."""
     paths = [path for path in sorted(bundle.files) if path.startswith("evals/")]
     if not paths:
@@ -52,20 +52,19 @@ def check_samples(bundle: Bundle) -> Iterator[Finding]:
             fix="Add evals/first.toml with one [[case]]: action, input, expect_contains.",
         )
         return
-    actions = source.read(bundle.code).actions
     for path in paths:
         samples = samples_of(bundle, path)
         if isinstance(samples, BundleRefused):
             yield from samples.findings
             continue
         for case in samples.case:
-            if case.action not in actions:
+            if case.action not in source.actions:
                 yield Finding(
                     "evals.action",
                     "error",
                     f"The sample names the action “{case.action}”, which the app does not have.",
                     path,
-                    fix=f"Use one of: {', '.join(actions) or 'none yet'}.",
+                    fix=f"Use one of: {', '.join(source.actions) or 'none yet'}.",
                 )
 
 
