@@ -15,7 +15,7 @@ from sqlmodel import Session
 from marketplace.infra import mail
 
 STATIC = Path(__file__).parent.parent.parent / "static"
-# What a model writes breaks its lines where it means to; a developer's text is wrapped by an editor.
+# A model breaks its lines where it means to; a developer's text is wrapped by an editor.
 FLOWING = MarkdownIt("commonmark", {"html": False, "breaks": False}).enable(["table"])
 AS_TYPED = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table"])
 ALLOWED_TAGS = set(
