@@ -16,7 +16,7 @@ from marketplace.publishing import bundles
 from tests.factories.publishing import bundle_bytes, manifest_text
 from tests.sdk.bundles import APP, with_changes, zip_of
 
-Refused = (bundles.BadBundle, bundles.HugeBundle)
+REFUSED = (bundles.BadBundle, bundles.HugeBundle)
 
 
 def entry(name: str, mode: int = stat.S_IFREG | 0o644) -> zipfile.ZipInfo:
@@ -116,7 +116,7 @@ def test_a_good_bundle_is_opened() -> None:
 def test_one_broken_byte_is_an_answer_and_never_an_accident(at: int, flip: int) -> None:
     data = bytearray(bundle_bytes())
     data[at % len(data)] ^= flip
-    with suppress(Refused):
+    with suppress(*REFUSED):
         bundles.opened(bytes(data))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from marketplace.accounts.models import Account
 from marketplace.catalog import search
@@ -168,7 +168,7 @@ def test_while_the_sandbox_is_away_the_release_waits(database: Database, blobs: 
         release = check(database, blobs, release_id, sandbox=Away(), tries=tries)
         assert release.state is ReleaseState.CHECKING
     with database.reading() as session:
-        found = session.exec(select(Job).order_by(Job.run_at)).all()
+        found = session.exec(select(Job).order_by(col(Job.run_at))).all()
         later = [job for job in found if "tries" in job.payload]
         assert [job.payload["tries"] for job in later] == [1, 2, 501]
         waits = [(job.run_at - NOON).total_seconds() for job in later]

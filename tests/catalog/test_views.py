@@ -1,0 +1,160 @@
+"""The storefront as a browser gets it, in both reading directions."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlmodel import Session
+
+from marketplace.catalog import views
+from marketplace.catalog.models import App, ListingText, Release
+from marketplace.infra.blobs import Blobs
+from marketplace.infra.db import Database
+from marketplace.runs.pages import Panel
+from tests.factories.catalog import make_listed, make_product
+from tests.factories.pages import make_store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Blobs:
+    return Blobs(tmp_path_factory.mktemp("blobs"))
+
+
+def panel_for(_session: Session, app: App, release: Release | None) -> Panel:
+    actions = release.actions["actions"] if release else []
+    return Panel(app=app, actions=actions, chosen="echo", is_signed_in=True)
+
+
+@pytest.fixture(scope="module")
+def app(database: Database, store: Blobs) -> Flask:
+    """Made once: compiling its templates takes longer than the tests."""
+    return make_store(
+        database,
+        views.blueprint(store, panel_for),
+        publishing__portal="/portal/",
+        runs__start="/apps/<ident>/runs",
+        billing__checkout="/checkout/<product_id>",
+    )
+
+
+@pytest.fixture
+def client(app: Flask, empty_database: Database) -> FlaskClient:
+    return app.test_client()
+
+
+def listed(database: Database, **given: Any) -> App:
+    """An app in the store; one whose `arabic` is given has Arabic texts."""
+    arabic = given.pop("arabic", None)
+    with database.writing() as session:
+        app = make_listed(session, **{"ident": "tests.echo", "name": "Echo", **given})
+        if arabic:
+            session.add(
+                ListingText(
+                    app_id=app.id, locale="ar", name=arabic, summary="يعيد.", description="نص."
+                )
+            )
+        return app
+
+
+def test_an_empty_store_says_what_to_do(client: FlaskClient) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "empty-state" in page.text
+    assert client.get("/search").status_code == 200
+
+
+def test_the_first_page_shows_apps_and_shelves(client: FlaskClient, database: Database) -> None:
+    listed(database)
+    page = client.get("/").text
+    assert 'href="/apps/tests.echo"' in page
+    assert 'href="/categories/fun"' in page
+
+
+def test_a_search_has_its_results_where_typing_renews_them(
+    client: FlaskClient, database: Database
+) -> None:
+    listed(database)
+    page = client.get("/search?q=ecoh%20echo").text
+    assert 'id="results"' in page
+    assert 'href="/apps/tests.echo"' in client.get("/search?q=echo").text
+    nothing = client.get("/search?q=zzzz").text
+    assert 'href="/apps/tests.echo"' not in nothing
+    assert "empty-state" in nothing
+
+
+def test_what_was_asked_is_shown_as_text(client: FlaskClient) -> None:
+    page = client.get("/search?q=%3Cscript%3Ealert(1)%3C/script%3E").text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.parametrize("path", ["/search?page=0", "/search?page=-3", "/search?page=x"])
+def test_a_page_number_that_is_none_is_the_first(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/apps/no.such-app", "/categories/none", f"/developers/{UUID(int=7)}"],
+)
+def test_what_is_not_there_is_a_page_that_says_so(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_an_app_page_has_its_form_its_text_and_no_script_of_its_writer(
+    client: FlaskClient, database: Database
+) -> None:
+    listed(
+        database,
+        name="Echo <b>bold</b>",
+        description="**Loud** <script>alert(1)</script> [link](javascript:alert(1))",
+    )
+    page = client.get("/apps/tests.echo").text
+    assert 'name="text"' in page
+    assert "<strong>Loud</strong>" in page
+    assert "<script>alert" not in page
+    assert 'href="javascript' not in page
+    assert "<b>bold" not in page
+
+
+def test_an_app_page_in_arabic_is_from_right_to_left(
+    client: FlaskClient, database: Database
+) -> None:
+    listed(database, arabic="صدى")
+    page = client.get("/apps/tests.echo?lang=ar").text
+    assert '<html lang="ar" dir="rtl"' in page
+    assert "صدى" in page
+
+
+def test_a_price_is_shown(client: FlaskClient, database: Database) -> None:
+    app = listed(database)
+    with database.writing() as session:
+        make_product(session, app)
+    assert "$4.99" in client.get("/apps/tests.echo").text
+    assert "$4.99" in client.get("/search").text
+
+
+def test_a_developer_has_a_page(client: FlaskClient, database: Database) -> None:
+    app = listed(database)
+    assert 'href="/apps/tests.echo"' in client.get(f"/developers/{app.owner_id}").text
+
+
+def test_an_icon_can_run_nothing(client: FlaskClient, database: Database, store: Blobs) -> None:
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    listed(database, icon_key=store.put(svg), icon_type="image/svg+xml")
+    answer = client.get("/apps/tests.echo/icon")
+    assert (answer.data, answer.mimetype) == (svg, "image/svg+xml")
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    again = client.get("/apps/tests.echo/icon", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_an_app_without_an_icon_gets_one_drawn(client: FlaskClient, database: Database) -> None:
+    listed(database)
+    answer = client.get("/apps/tests.echo/icon")
+    assert answer.mimetype == "image/svg+xml"
+    assert answer.text.startswith("<svg")
