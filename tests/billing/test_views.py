@@ -14,6 +14,7 @@ from marketplace.kernel.ids import new_id
 from marketplace.web.auth import Actor
 from tests.billing.shop_app import Browser
 from tests.factories.accounts import make_account
+from tests.factories.ads import make_flight, make_offer
 from tests.factories.billing import make_actor, make_operator, make_order, make_product_for_sale
 from tests.web.small_app import People
 
@@ -165,10 +166,14 @@ def test_an_operator_reads_the_book_and_that_it_is_in_balance(
     assert "Nothing was booked yet" in browser.read("/admin/ledger")
     with empty_database.writing() as session:
         order = make_order(session, state=OrderState.PAID)
-        for _ in range(26):
+        for _ in range(13):
             make_order(session, state=OrderState.REFUNDED)
+        make_flight(session)
+        make_offer(session)
     page = browser.read("/admin/ledger")
     assert "in balance" in page
     assert "Till (play money)" in page
     assert f"Developer {str(order.developer_id)[-6:]}" in page
-    assert f"order:{order.id}:paid" in browser.read("/admin/ledger?page=3")
+    assert "Campaign" in page
+    assert "set aside" in page
+    assert f"order:{order.id}:paid" in browser.read("/admin/ledger?page=2")
