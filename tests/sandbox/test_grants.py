@@ -58,3 +58,11 @@ def test_showing_text_and_logging_need_nothing() -> None:
 def test_every_permission_has_words_for_the_person() -> None:
     needed = set(grants.PERMISSIONS.values()) | {f"kv.{scope}" for scope in grants.KV_SCOPES}
     assert needed | {"ads.show"} == set(grants.WHAT)
+
+
+def test_a_slot_in_the_output_is_an_advertisement() -> None:
+    slot = {"kind": "slot", "name": "after"}
+    refused = grants.refusal("output.write", slot, frozenset())
+    assert refused is not None
+    assert refused[0] == "permission.ads.show"
+    assert grants.refusal("output.write", slot, frozenset({"ads.show"})) is None
