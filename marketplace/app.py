@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flask import Flask
 from sqlmodel import Session
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from marketplace.accounts import views as accounts_views
 from marketplace.accounts import views_tokens as tokens_views
@@ -86,6 +87,11 @@ def create_app(settings: Settings) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.web.public_url.startswith("https://"),
     )
+    proxies = settings.web.proxies
+    if proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
+            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
+        )
     database = Database(settings.database_address())
     app.extensions["database"] = database
     app.extensions["identity"] = AccountIdentity(database)
@@ -203,6 +209,8 @@ def run_runners(settings: Settings) -> None:
         settings.cache_dir(),
         "--max-runners",
         settings.sandbox.max_runners,
+        "--max-waiting",
+        settings.sandbox.max_waiting,
     )
 
 

@@ -22,3 +22,9 @@ class WebSettings(BaseModel):
     max_upload_bytes: int = Field(
         12 * 1024 * 1024, description="Largest request body accepted, in bytes."
     )
+    proxies: int = Field(
+        0,
+        ge=0,
+        description="How many proxies of yours stand in front; each adds to X-Forwarded-For. "
+        "Wrong numbers let people forge their address.",
+    )

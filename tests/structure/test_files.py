@@ -18,7 +18,7 @@ PLACES = {
     "wasmtime": ("marketplace/sandbox/runtime.py",),
     "llama_cpp": ("marketplace/inference/engine/",),
     "stripe": ("marketplace/billing/stripe_gateway.py",),
-    "httpx": ("marketplace/inference/registry", "marketplace/inference/download"),
+    "httpx": ("marketplace/inference/additions.py", "marketplace/inference/downloads.py"),
 }
 FLASK_NAMES = ("views", "forms", "stream")
 
