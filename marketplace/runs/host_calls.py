@@ -1,5 +1,6 @@
 """Answers what a running app asks of the store, within its grant and its budget."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ DEFAULT_MAX_TOKENS = 256
 MAX_MESSAGES = 64
 MAX_PROMPT_CHARS = 100_000
 MAX_LOG_CHARS = 2_000
+UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 
 log = structlog.get_logger()
 
@@ -102,6 +104,7 @@ class Desk:
         self._events = events
         self._streams: dict[int, Iterator[Queued | Piece | Finished]] = {}
         self._requests: set[str] = set()
+        self._promised: dict[int, int] = {}
         self._cancelled = threading.Event()
         self._slots: dict[str, Offer | None] = {}
         self.items: list[dict[str, Any]] = []
@@ -159,36 +162,46 @@ class Desk:
         messages = payload.get("messages")
         if not isinstance(messages, list) or not 0 < len(messages) <= MAX_MESSAGES:
             raise Refused("llm.messages", "A prompt has 1 to 64 messages.")
+        if not all(isinstance(message, dict) for message in messages):
+            raise Refused("llm.messages", 'A message is {"role": "user", "content": "…"}.')
         parts = tuple(
             Message(str(message.get("role", "user")), str(message.get("content", "")))
             for message in messages
         )
         if sum(len(part.content) for part in parts) > MAX_PROMPT_CHARS:
             raise Refused("llm.too-long", "A prompt may have 100,000 characters at most.")
-        left = self._grant.llm_tokens - self.tally.generated_tokens
+        # Answers that are still being made count with all they may become.
+        left = self._grant.llm_tokens - self.tally.generated_tokens - sum(self._promised.values())
         if left <= 0:
             raise Refused(
                 "limit.llm_tokens",
                 f"The run used up its {self._grant.llm_tokens} generated tokens.",
             )
         asked = payload.get("max_tokens", DEFAULT_MAX_TOKENS)
-        if not isinstance(asked, int) or asked < 1:
+        if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
             raise Refused("llm.max-tokens", "max_tokens is a whole number from 1.")
+        temperature = payload.get("temperature", 0.0)
+        if not isinstance(temperature, int | float):
+            raise Refused("llm.temperature", "temperature is a number from 0.")
+        schema = payload.get("json_schema")
+        if schema is not None and not isinstance(schema, dict):
+            raise Refused("llm.schema", "json_schema is a JSON Schema, an object.")
         return Generation(
             request_id=f"{self._grant.run_id}-{number}",
             app=self._grant.ident,
             person=self._grant.person,
             messages=parts,
             max_tokens=min(asked, left),
-            temperature=float(payload.get("temperature", 0.0)),
+            temperature=float(temperature),
             seed=self._grant.seed & 0xFFFFFFFF,
-            json_schema=payload.get("json_schema"),
+            json_schema=schema,
         )
 
     def _open(self, payload: dict[str, Any]) -> int:
         number = len(self._requests)
         generation = self._generation(payload, number)
         self._requests.add(generation.request_id)
+        self._promised[number] = generation.max_tokens
         self._streams[number] = self._inference.generate(generation)
         return number
 
@@ -206,7 +219,7 @@ class Desk:
                 case Finished(reason, usage, model):
                     self.tally.add(usage)
                     self.tally.model = model
-                    del self._streams[handle]
+                    del self._streams[handle], self._promised[handle]
                     return {"end": reason}
             if self._cancelled.is_set():
                 break
@@ -258,7 +271,7 @@ class Desk:
 
     def _slot(self, payload: dict[str, Any]) -> None:
         name = payload.get("name")
-        if name not in self._grant.ad_slots:
+        if not isinstance(name, str) or name not in self._grant.ad_slots:
             raise Refused("ads.slot", f"“{name}” is not an [[ad_slot]] of this app's caravan.toml.")
         if name in self._slots:
             return
@@ -288,9 +301,9 @@ class Desk:
         kind = payload.get("kind")
         if kind == "text":
             is_markdown = payload.get("format") == "markdown"
-            self._write_text(str(payload.get("text", "")), is_markdown=is_markdown)
+            self._write_text(_mended(str(payload.get("text", ""))), is_markdown=is_markdown)
         elif kind == "json":
-            self._add("item", {"kind": "json", "value": payload.get("value")})
+            self._add("item", {"kind": "json", "value": _mended(payload.get("value"))})
         elif kind == "slot":
             name = str(payload.get("name"))
             self._slot({"name": name})
@@ -327,3 +340,15 @@ class Desk:
             level_of_app=str(payload.get("level"))[:16],
             text=str(payload.get("text", ""))[:MAX_LOG_CHARS],
         )
+
+
+def _mended(value: Any) -> Any:
+    """A JSON value without what no file and no database can keep: NUL and halves of characters."""
+    match value:
+        case str():
+            return UNKEEPABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+        case list():
+            return [_mended(each) for each in value]
+        case dict():
+            return {_mended(key): _mended(each) for key, each in value.items()}
+    return value

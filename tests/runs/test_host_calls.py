@@ -1,0 +1,276 @@
+"""The desk: what a running app may ask for, and what it gets."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import func, select
+
+from marketplace.ads.models import Offer
+from marketplace.catalog.models import App, Product
+from marketplace.inference.fake import FakeInference
+from marketplace.infra.db import Database
+from marketplace.kernel.clock import utc_now
+from marketplace.kernel.ids import AccountId, RunId
+from marketplace.runs import grants
+from marketplace.runs.events import EventLogs, EventWriter
+from marketplace.runs.host_calls import MAX_PROMPT_CHARS, Desk
+from marketplace.runs.models import Run
+from marketplace.runs.settings import RunSettings
+from marketplace.sandbox.ports import Refused
+from tests.factories.ads import make_flight
+from tests.factories.runs import EVERY_PERMISSION, Stage, stage
+
+OPENED: list[EventWriter] = []
+ASKED = {"messages": [{"role": "user", "content": "hello there"}]}
+
+
+class Counter:
+    """A desk for a run of `app`, with what it has written."""
+
+    def __init__(self, here: Stage, app: App, person: AccountId | None = None) -> None:
+        given = {} if person is None else {"person_id": person}
+        self.run = here.run(here.queued(app, **given))
+        self.logs: EventLogs = here.logs
+        self.events: EventWriter = here.logs.open(self.run.id)
+        OPENED.append(self.events)
+        grant = grants.grant_for(self.run, app, here.release(app), RunSettings(), "someone")
+        self.desk = Desk(
+            grant, database=here.database, inference=here.inference, events=self.events
+        )
+
+    def call(self, op: str, **payload: Any) -> Any:
+        return self.desk.call(op, payload)
+
+    def refused(self, op: str, **payload: Any) -> str:
+        """The rule a call is refused with; its sentence is a whole one."""
+        with pytest.raises(Refused) as refused:
+            self.call(op, **payload)
+        assert refused.value.message.endswith(".")
+        return refused.value.code
+
+    def written(self) -> list[tuple[str, Any]]:
+        found = self.logs.follow(RunId(self.run.id), after=0, is_over=lambda: True)
+        return [(event.name, event.data) for event in found if event is not None]
+
+
+@pytest.fixture
+def here(empty_database: Database, tmp_path: Path) -> Iterator[Stage]:
+    with stage(empty_database, tmp_path, inference=FakeInference(["one ", "two ", "three"])) as it:
+        yield it
+    while OPENED:
+        OPENED.pop().close()
+
+
+@pytest.fixture
+def counter(here: Stage) -> Counter:
+    return Counter(here, here.app(age=16))
+
+
+CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "llm.generate": ("llm.open", ASKED),
+    "kv.user": ("kv.get", {"scope": "user", "key": "a"}),
+    "kv.app": ("kv.incr", {"scope": "app", "key": "a"}),
+    "ads.show": ("output.write", {"kind": "slot", "name": "after-result"}),
+    "billing.entitlement": ("billing.entitled", {"product": "whole"}),
+}
+
+
+@pytest.mark.parametrize("permission", EVERY_PERMISSION)
+def test_what_was_not_granted_is_refused(here: Stage, permission: str) -> None:
+    others = tuple(name for name in EVERY_PERMISSION if name != permission)
+    without, with_it = Counter(here, here.app(permissions=others)), Counter(here, here.app())
+    op, payload = CALLS[permission]
+    assert without.refused(op, **payload) == f"permission.{permission}"
+    assert without.desk.tally.permissions == set()
+    with_it.call(op, **payload)
+    assert with_it.desk.tally.permissions == {permission}
+
+
+def test_an_operation_that_does_not_exist_is_refused(counter: Counter) -> None:
+    assert counter.refused("fs.read", path="/etc/passwd") == "host.unknown-op"
+
+
+def test_an_answer_comes_piece_by_piece_and_is_counted(counter: Counter) -> None:
+    handle = counter.call("llm.open", **ASKED)
+    heard = [counter.call("llm.next", handle=handle) for _ in range(4)]
+    assert heard == [{"text": "one "}, {"text": "two "}, {"text": "three"}, {"end": "stop"}]
+    assert (counter.desk.tally.prompt_tokens, counter.desk.tally.generated_tokens) == (2, 3)
+    assert counter.refused("llm.next", handle=handle) == "llm.handle"
+
+
+def test_a_whole_answer_comes_at_once(counter: Counter) -> None:
+    assert counter.call("llm.complete", **ASKED) == {"text": "one two three", "reason": "stop"}
+
+
+def test_the_model_learns_a_pseudonym_and_never_the_person(here: Stage, counter: Counter) -> None:
+    counter.call("llm.complete", **ASKED)
+    assert isinstance(here.inference, FakeInference)
+    [asked] = here.inference.asked
+    assert asked.person == "someone"
+    assert str(counter.run.person_id) not in repr(asked)
+
+
+def test_generated_tokens_have_an_end(here: Stage, counter: Counter) -> None:
+    assert isinstance(here.inference, FakeInference)
+    for _ in range(21):
+        counter.call("llm.complete", **ASKED)
+    # 63 of the 64 tokens the release may have are gone.
+    assert counter.call("llm.complete", **ASKED) == {"text": "one ", "reason": "length"}
+    assert counter.refused("llm.complete", **ASKED) == "limit.llm_tokens"
+    assert here.inference.asked[-1].max_tokens == 1
+
+
+def test_answers_side_by_side_share_the_budget(here: Stage, counter: Counter) -> None:
+    assert isinstance(here.inference, FakeInference)
+    first = counter.call("llm.open", **ASKED, max_tokens=40)
+    second = counter.call("llm.open", **ASKED, max_tokens=40)
+    assert counter.refused("llm.open", **ASKED) == "limit.llm_tokens"
+    for handle in (first, second):
+        counter.call("llm.next", handle=handle)
+    assert [asked.max_tokens for asked in here.inference.asked] == [40, 24]
+    while "end" not in counter.call("llm.next", handle=first):
+        continue
+    assert counter.call("llm.open", **ASKED) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"messages": []}, "llm.messages"),
+        ({"messages": "hello"}, "llm.messages"),
+        ({"messages": ["hello"]}, "llm.messages"),
+        ({"messages": [{"role": "user", "content": "a"}] * 65}, "llm.messages"),
+        (
+            {"messages": [{"role": "user", "content": "a" * (MAX_PROMPT_CHARS + 1)}]},
+            "llm.too-long",
+        ),
+        ({**ASKED, "max_tokens": 0}, "llm.max-tokens"),
+        ({**ASKED, "max_tokens": "many"}, "llm.max-tokens"),
+        ({**ASKED, "max_tokens": True}, "llm.max-tokens"),
+        ({**ASKED, "temperature": "hot"}, "llm.temperature"),
+        ({**ASKED, "temperature": [1]}, "llm.temperature"),
+        ({**ASKED, "json_schema": "object"}, "llm.schema"),
+    ],
+)
+def test_a_prompt_that_makes_no_sense_is_refused_with_a_rule(
+    counter: Counter, given: dict[str, Any], rule: str
+) -> None:
+    assert counter.refused("llm.open", **given) == rule
+
+
+def test_what_the_engine_refuses_becomes_the_apps_error(counter: Counter) -> None:
+    odd = {"messages": [{"role": "conductor", "content": "hello"}]}
+    assert counter.refused("llm.complete", **odd).startswith("llm.")
+
+
+def test_cancelling_ends_an_answer(here: Stage, counter: Counter) -> None:
+    handle = counter.call("llm.open", **ASKED)
+    counter.call("llm.next", handle=handle)
+    counter.desk.cancel()
+    assert counter.call("llm.next", handle=handle) == {"end": "cancelled"}
+
+
+def test_answers_that_nobody_read_to_the_end_are_let_go(here: Stage, counter: Counter) -> None:
+    counter.call("llm.next", handle=counter.call("llm.open", **ASKED))
+    assert here.inference.status().active == 1
+    counter.desk.close()
+    assert here.inference.status().active == 0
+
+
+def test_values_are_kept_for_the_person_or_for_all(here: Stage) -> None:
+    app = here.app()
+    lina, omar = Counter(here, app), Counter(here, app)
+    lina.call("kv.set", scope="user", key="name", value={"first": "Lina"})
+    lina.call("kv.incr", scope="app", key="visits")
+    assert lina.call("kv.get", scope="user", key="name") == {"first": "Lina"}
+    assert omar.call("kv.get", scope="user", key="name") is None
+    assert omar.call("kv.incr", scope="app", key="visits", by=2) == 3
+    assert lina.call("kv.keys", scope="user") == ["name"]
+    lina.call("kv.delete", scope="user", key="name")
+    assert lina.call("kv.get", scope="user", key="name") is None
+
+
+def test_values_of_another_app_are_out_of_reach(here: Stage) -> None:
+    person = here.person().id
+    one, other = Counter(here, here.app(), person), Counter(here, here.app(), person)
+    one.call("kv.set", scope="user", key="a", value=1)
+    one.call("kv.set", scope="app", key="a", value=1)
+    assert other.call("kv.get", scope="user", key="a") is None
+    assert other.call("kv.get", scope="app", key="a") is None
+
+
+def test_a_bad_key_is_refused_with_its_rule(counter: Counter) -> None:
+    assert counter.refused("kv.set", scope="user", key="", value=1) == "kv.key"
+    assert counter.refused("kv.set", scope="user", key="a", value="x" * 70_000) == "kv.value"
+
+
+def test_an_advertisement_is_decided_once_for_a_slot(here: Stage, counter: Counter) -> None:
+    now = utc_now()
+    with here.database.writing() as session:
+        make_flight(session, starts_at=now - timedelta(days=1), ends_at=now + timedelta(days=1))
+    assert counter.call("ads.slot", name="after-result") is None
+    for _ in range(3):
+        counter.call("output.write", kind="slot", name="after-result")
+    with here.database.reading() as session:
+        assert session.exec(select(func.count()).select_from(Offer)).one() == 1
+    assert len({item["offer"] for item in counter.desk.items}) == 1
+
+
+def test_an_app_never_learns_whether_there_is_an_advertisement(counter: Counter) -> None:
+    assert counter.call("ads.slot", name="after-result") is None
+    assert counter.call("output.write", kind="slot", name="after-result") is None
+    assert counter.desk.items == []
+
+
+@pytest.mark.parametrize("name", ["before-result", None, ["after-result"]])
+def test_a_slot_that_was_not_declared_is_refused(counter: Counter, name: object) -> None:
+    assert counter.refused("ads.slot", name=name) == "ads.slot"
+
+
+def test_an_entitlement_is_told_for_this_person(here: Stage) -> None:
+    app = here.app()
+    with here.database.writing() as session:
+        session.add(
+            Product(
+                app_id=app.id, key="whole", name="Whole", price_micros=4_990_000, currency="USD"
+            )
+        )
+    assert Counter(here, app).call("billing.entitled", product="whole") is False
+    assert Counter(here, app, app.owner_id).call("billing.entitled", product="whole") is True
+
+
+def test_output_is_kept_and_streamed(counter: Counter) -> None:
+    counter.call("output.write", kind="text", text="a")
+    counter.call("output.write", kind="text", text="b")
+    counter.call("output.write", kind="text", text="*c*", format="markdown")
+    counter.call("output.write", kind="json", value={"n": 1})
+    assert counter.desk.items == [
+        {"kind": "text", "text": "ab", "is_markdown": False},
+        {"kind": "text", "text": "*c*", "is_markdown": True},
+        {"kind": "json", "value": {"n": 1}},
+    ]
+    assert [name for name, _ in counter.written()] == ["text", "text", "text", "item"]
+    assert counter.refused("output.write", kind="html", html="<script>") == "output.kind"
+
+
+def test_text_that_no_database_can_keep_is_mended(counter: Counter) -> None:
+    counter.call("output.write", kind="text", text="a\ud800\x00b")
+    counter.call("output.write", kind="json", value={"k\x00": ["\udfff"]})
+    assert counter.desk.items == [
+        {"kind": "text", "text": "a\ufffd\ufffdb", "is_markdown": False},
+        {"kind": "json", "value": {"k\ufffd": ["\ufffd"]}},
+    ]
+
+
+def test_the_line_before_a_run_is_told(counter: Counter) -> None:
+    counter.call("run.queued", position=3)
+    assert counter.written() == [("queued", {"position": 3})]
+
+
+def test_the_run_itself_is_not_changed_by_calls(here: Stage, counter: Counter) -> None:
+    counter.call("output.write", kind="text", text="a")
+    with here.database.reading() as session:
+        assert session.get_one(Run, counter.run.id).output == []
