@@ -101,13 +101,18 @@ def format_money(amount: Money) -> str:
     digits = numbers.get_currency_precision(amount.currency)
     value = amount.decimal()
     whole = value == round(value, digits)
-    return numbers.format_currency(
+    text = numbers.format_currency(
         value,
         amount.currency,
         format=None if whole else "¤#,##0.00####",
         currency_digits=whole,
         locale=current_locale(),
     )
+    if direction(current_locale()) == "ltr":
+        return text
+    # In a right-to-left line the sign of "US$" jumps before its letters, so the amount is set
+    # apart as left-to-right: the isolates U+2066 and U+2069 in place of CLDR's bare U+200F.
+    return "\u2066" + text.replace("\u200f", "") + "\u2069"
 
 
 def format_datetime(instant: datetime) -> str:
