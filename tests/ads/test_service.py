@@ -73,6 +73,7 @@ def test_a_flight_paid_by_click_pays_for_the_click_alone(session: Session) -> No
     flight = make_flight(session, pricing=Pricing.CPC, bid=Money(500_000, "USD"))
     offer = make_offer(session)
     assert service.record_view(session, offer.nonce, now=NOON)
+    assert not service.record_view(session, offer.nonce, now=NOON)
     session.refresh(flight)
     assert (flight.committed_micros, flight.views) == (0, 1)
     assert service.record_click(session, offer.nonce, now=NOON)
