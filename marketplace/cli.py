@@ -86,19 +86,38 @@ def serve(settings: Settings, port: int | None) -> None:
         )
     if names:
         click.echo(f"caravan: publishing {', '.join(names)}")
-    parts = {name: own(name) for name in ("engine", "runners", "worker", "web")}
+    parts = {
+        "engine": composition.engine_command(settings),
+        "runners": composition.runners_command(settings),
+        "worker": own("worker"),
+        "web": own("web"),
+    }
     with stopping() as stop:
-        threading.Thread(target=_announce, args=(settings, database, stop), daemon=True).start()
+        ready = (settings, database, names, stop)
+        threading.Thread(target=_announce, args=ready, daemon=True).start()
         Supervisor(parts, environment).run(stop)
     database.close()
     click.echo("caravan: the store is closed")
 
 
-def _announce(settings: Settings, database: Database, stop: threading.Event) -> None:
-    """Print the address once the store answers, and the link for its first operator."""
-    started = time.monotonic()
-    while not composition.answers(settings):
-        if stop.wait(0.1) or time.monotonic() - started > READY_TIMEOUT_S:
+def _announce(
+    settings: Settings, database: Database, submitted: list[str], stop: threading.Event
+) -> None:
+    """Print the address once the store answers, and the link for its first operator.
+
+    Apps that were submitted just now are waited for, so that the first page is not empty.
+    """
+
+    def is_ready() -> bool:
+        with database.reading() as session:
+            return shipped.are_checked(session, submitted) and composition.answers(settings)
+
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not is_ready():
+        if stop.wait(0.1):
+            return
+        if time.monotonic() > deadline:
+            click.echo("caravan: the store does not answer yet; its log above says why")
             return
     click.echo(f"\n  The store is open:  {settings.web.public_url}\n")
     with database.writing() as session:
@@ -134,14 +153,14 @@ def worker(settings: Settings) -> None:
 @click.pass_obj
 def engine(settings: Settings) -> None:
     """Run the shared model; `serve` starts this for you."""
-    composition.run_engine(settings)
+    composition.become(composition.engine_command(settings))
 
 
 @cli.command()
 @click.pass_obj
 def runners(settings: Settings) -> None:
     """Run apps in the sandbox; `serve` starts this for you."""
-    composition.run_runners(settings)
+    composition.become(composition.runners_command(settings))
 
 
 @cli.command()

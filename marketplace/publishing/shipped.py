@@ -10,7 +10,7 @@ from caravan.reading import MANIFEST_FILE, read_manifest
 from sqlmodel import Session, col, select
 
 from marketplace.accounts.service import house_account
-from marketplace.catalog.models import App, Release
+from marketplace.catalog.models import App, Release, ReleaseState
 from marketplace.infra.blobs import Blobs
 from marketplace.kernel.errors import CaravanError
 from marketplace.publishing.service import Publisher, submit
@@ -36,6 +36,16 @@ def submit_all(session: Session, folder: Path, blobs: Blobs, *, now: datetime) -
         except (BundleRefused, CaravanError) as error:
             log.warning("shipped.refused", app=place.name, rule=error.rule, reason=error.message)
     return submitted
+
+
+def are_checked(session: Session, idents: list[str]) -> bool:
+    """Whether none of these apps has a release that still waits for its checks."""
+    waiting = session.exec(
+        select(Release.id)
+        .join(App, col(App.id) == col(Release.app_id))
+        .where(col(App.ident).in_(idents), Release.state == ReleaseState.CHECKING)
+    ).first()
+    return waiting is None
 
 
 def _is_here(session: Session, ident: str, version: str) -> bool:

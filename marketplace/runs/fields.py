@@ -17,7 +17,8 @@ def values_of(form: Mapping[str, str], schema: Mapping[str, Any]) -> dict[str, A
             values[name] = form.get(name) in {"on", "true", "1"}
             continue
         text = form.get(name)
-        if text is None or (text == "" and name not in schema.get("required", ())):
+        if not text:
+            # An empty field is a value that was not given; the schema says whether it must be.
             continue
         values[name] = _read(text, kind)
     return values

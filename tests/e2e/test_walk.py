@@ -14,6 +14,7 @@ from tests.e2e.people import finished, run, sign_in, sign_up
 from tests.e2e.store import ROOT, Store
 
 pytestmark = pytest.mark.e2e
+SHIPPED = ("caravan.copywriter", "caravan.helpdesk", "caravan.phrasebook")
 
 
 def shoot(page: Page, shots: Path, name: str) -> None:
@@ -37,7 +38,7 @@ def operator(store: Store) -> tuple[str, str]:
 
 def test_a_visitor_browses_without_an_account(page: Page, shots: Path) -> None:
     page.goto("/")
-    expect(page.locator(".app-feature")).to_have_count(3)
+    expect(page.locator(".app-feature")).to_have_count(len(SHIPPED))
     shoot(page, shots, "home")
     page.locator(".category-link").first.click()
     expect(page.locator(".app-tile").first).to_be_visible()
@@ -50,7 +51,14 @@ def test_a_visitor_browses_without_an_account(page: Page, shots: Path) -> None:
     expect(page.locator(".permission").first).to_be_visible()
     assert page.locator("html").get_attribute("dir") in {"ltr", "rtl"}
     shoot(page, shots, "app")
-    page.goto("/nowhere")
+
+
+def test_an_address_that_leads_nowhere_says_so(context: BrowserContext, shots: Path) -> None:
+    page = context.new_page()
+    answer = page.goto("/nowhere")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.locator("h1")).to_be_visible()
     shoot(page, shots, "not-found")
 
 
@@ -82,7 +90,8 @@ def test_a_run_works_without_javascript(context: BrowserContext, store: Store) -
     plain.close()
 
 
-def test_a_form_that_does_not_fit_comes_back_with_what_was_typed(page: Page) -> None:
+def test_a_form_that_does_not_fit_comes_back_with_what_was_typed(context: BrowserContext) -> None:
+    page = context.new_page()
     sign_up(page)
     page.goto("/apps/caravan.phrasebook")
     page.locator("#run form").evaluate("form => form.noValidate = true")
