@@ -16,8 +16,8 @@ from pydantic import (
 )
 
 from marketplace.ads.auction import RESERVE_MICROS, Pricing
+from marketplace.ads.campaigns import Plan
 from marketplace.ads.models import CURRENCY
-from marketplace.ads.service import Plan
 from marketplace.catalog import categories
 from marketplace.kernel.errors import Invalid
 from marketplace.kernel.money import Money, NotMoney

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import update
 from sqlmodel import Session, col, select
@@ -14,7 +13,6 @@ from marketplace.ads import auction, postings, targeting
 from marketplace.ads.auction import Candidate, Pricing
 from marketplace.ads.models import (
     CURRENCY,
-    Campaign,
     Creative,
     Flight,
     FlightState,
@@ -26,7 +24,7 @@ from marketplace.ads.targeting import Place
 from marketplace.billing import book
 from marketplace.billing.models import FeeScheme, Line
 from marketplace.billing.service import scheme_in_force
-from marketplace.kernel.errors import Invalid, NotFound
+from marketplace.kernel.errors import NotFound
 from marketplace.kernel.ids import AccountId, AppId, FlightId, OfferId, RunId, new_id
 from marketplace.kernel.money import Money
 from marketplace.web.i18n import gettext as _
@@ -38,14 +36,6 @@ BATCH = 200
 
 class OfferNotFound(NotFound):
     """No offer has this nonce."""
-
-
-class FlightNotFound(NotFound):
-    """No flight has this id."""
-
-
-class BadTopUp(Invalid):
-    """Nothing, or less than nothing, would be paid in."""
 
 
 @dataclass(frozen=True)
@@ -65,102 +55,6 @@ class Opportunity:
     category: str
     locale: str
     age: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A campaign with one flight and one creative, as the form describes it.
-
-    Args:
-        bid: for a thousand views (CPM) or one click (CPC).
-        categories, locales: empty for everywhere.
-        starts_at, ends_at: aware instants.
-    """
-
-    advertiser: str
-    name: str
-    headline: str
-    text: str
-    cta: str
-    url: str
-    pricing: Pricing
-    bid: Money
-    budget: Money
-    starts_at: datetime
-    ends_at: datetime
-    categories: tuple[str, ...] = ()
-    locales: tuple[str, ...] = ()
-
-
-def launch(session: Session, plan: Plan, *, owner_id: AccountId, now: datetime) -> Flight:
-    """Make a campaign and pay its budget in (with play money).
-
-    Effects: a Campaign, Flight and Creative, and a ledger transaction.
-    """
-    campaign = Campaign(
-        owner_id=owner_id, advertiser=plan.advertiser, name=plan.name, created_at=now
-    )
-    session.add(campaign)
-    session.flush()  # the flight points at it
-    flight = Flight(
-        campaign_id=campaign.id,
-        pricing=plan.pricing,
-        bid_micros=plan.bid.micros,
-        budget_micros=plan.budget.micros,
-        categories=list(plan.categories),
-        locales=list(plan.locales),
-        starts_at=plan.starts_at,
-        ends_at=plan.ends_at,
-    )
-    session.add(flight)
-    session.flush()  # the creative points at it
-    session.add(
-        Creative(
-            flight_id=flight.id,
-            headline=plan.headline,
-            text=plan.text,
-            cta=plan.cta,
-            url=plan.url,
-        )
-    )
-    _pay_in(session, flight, plan.budget, f"ad-flight:{flight.id}:budget", now)
-    return flight
-
-
-def top_up(
-    session: Session, flight_id: FlightId, amount: Money, *, key: UUID, now: datetime
-) -> Flight:
-    """Add to a flight's budget.
-
-    Args:
-        key: names this payment; the same key again adds nothing.
-    Raises: FlightNotFound, BadTopUp.
-    """
-    flight = _locked_flight(session, flight_id)
-    if amount.micros <= 0:
-        raise BadTopUp(_("Pay in more than nothing."))
-    if _pay_in(session, flight, amount, f"ad-top-up:{key}", now):
-        flight.budget_micros += amount.micros
-    return flight
-
-
-def _pay_in(session: Session, flight: Flight, amount: Money, key: str, now: datetime) -> bool:
-    paid = postings.top_up(key, flight.campaign_id, amount)
-    return book.post(session, paid, subject_id=flight.id, now=now)
-
-
-def set_state(session: Session, flight_id: FlightId, state: FlightState) -> Flight:
-    """Pause a flight, or let it go on. Raises: FlightNotFound."""
-    flight = _locked_flight(session, flight_id)
-    flight.state = state
-    return flight
-
-
-def _locked_flight(session: Session, flight_id: FlightId) -> Flight:
-    flight = session.get(Flight, flight_id, with_for_update=True, populate_existing=True)
-    if flight is None:
-        raise FlightNotFound(_("There is no such campaign."))
-    return flight
 
 
 def decide(

@@ -15,7 +15,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from marketplace.ads import forms, queries, service
+from marketplace.ads import campaigns, forms, queries, service
 from marketplace.ads.models import FlightState
 from marketplace.ads.pages import FormPage
 from marketplace.catalog import categories
@@ -81,7 +81,7 @@ def launch() -> ResponseReturnValue:
     except forms.BadForm as error:
         page = _form_page(request.form.to_dict(), error)
         return render_template("ads/form.html", page=page), 422
-    service.launch(db(), plan, owner_id=actor_id(), now=utc_now())
+    campaigns.launch(db(), plan, owner_id=actor_id(), now=utc_now())
     flash(_("The campaign is live from its first day."), "success")
     return redirect(url_for("ads.desk"), code=303)
 
@@ -92,7 +92,7 @@ def set_state(flight_id: UUID) -> ResponseReturnValue:
     """Pause a flight, or let it go on."""
     is_paused = request.form.get("state") == FlightState.PAUSED
     state = FlightState.PAUSED if is_paused else FlightState.LIVE
-    service.set_state(db(), FlightId(flight_id), state)
+    campaigns.set_state(db(), FlightId(flight_id), state)
     flash(_("The campaign is paused.") if is_paused else _("The campaign goes on."), "success")
     return redirect(url_for("ads.desk"), code=303)
 

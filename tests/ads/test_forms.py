@@ -6,8 +6,8 @@ import pytest
 
 from marketplace.ads import forms
 from marketplace.ads.auction import Pricing
+from marketplace.ads.campaigns import Plan
 from marketplace.ads.forms import BadForm
-from marketplace.ads.service import Plan
 from marketplace.kernel.money import Money
 
 CAMPAIGN = {

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import Session, col, select
 
 from marketplace.accounts.models import Account
-from marketplace.ads import auction, service
+from marketplace.ads import auction, campaigns, service
 from marketplace.ads.auction import Pricing
 from marketplace.ads.jobs import handlers, schedules
 from marketplace.ads.models import NEXT_STATES, Flight, FlightState, IllegalMove, Offer, OfferState
@@ -37,12 +37,6 @@ def _check_book(session: Session) -> None:
         assert _owed(session, ledger.reserved(flight.campaign_id)) == flight.reserved_micros
         assert _owed(session, ledger.prepaid(flight.campaign_id)) == flight.remaining.micros
         assert 0 <= flight.reserved_micros + flight.committed_micros <= flight.budget_micros
-
-
-def test_a_campaign_starts_with_its_budget_paid_in(session: Session) -> None:
-    flight = make_flight(session)
-    assert _owed(session, ledger.prepaid(flight.campaign_id)) == 10_000_000
-    _check_book(session)
 
 
 def test_an_offer_sets_its_price_aside(session: Session) -> None:
@@ -124,9 +118,9 @@ def test_nothing_is_shown_where_no_flight_fits(session: Session) -> None:
     make_flight(session, starts_at=NOON + timedelta(seconds=1))
     make_flight(session, bid=Money(9_000, "USD"))
     flight = make_flight(session)
-    service.set_state(session, FlightId(flight.id), FlightState.PAUSED)
+    campaigns.set_state(session, FlightId(flight.id), FlightState.PAUSED)
     assert service.decide(session, make_opportunity(session), now=NOON, draw=0) is None
-    service.set_state(session, FlightId(flight.id), FlightState.LIVE)
+    campaigns.set_state(session, FlightId(flight.id), FlightState.LIVE)
     assert service.decide(session, make_opportunity(session), now=NOON, draw=0) is not None
 
 
@@ -208,24 +202,6 @@ def test_a_new_share_changes_no_offer_that_was_made_before(session: Session) -> 
     session.add(FeeScheme(line=Line.ADS, version=2, developer_bps=0, starts_at=NOON))
     service.record_view(session, offer.nonce, now=NOON)
     assert _owed(session, ledger.developer(offer.developer_id)) == 1_750
-
-
-def test_a_budget_grows_by_what_is_paid_in_once(session: Session) -> None:
-    flight = make_flight(session)
-    key = new_id()
-    for _twice in range(2):
-        service.top_up(session, FlightId(flight.id), Money(5_000_000, "USD"), key=key, now=NOON)
-    assert flight.budget_micros == 15_000_000
-    session.flush()  # the book is compared with the row in the database
-    _check_book(session)
-
-
-def test_paying_in_nothing_is_refused(session: Session) -> None:
-    flight = make_flight(session)
-    with pytest.raises(service.BadTopUp):
-        service.top_up(session, FlightId(flight.id), Money(0, "USD"), key=new_id(), now=NOON)
-    with pytest.raises(service.FlightNotFound):
-        service.set_state(session, FlightId(new_id()), FlightState.PAUSED)
 
 
 @pytest.mark.parametrize("name", ["record_view", "record_click"])

@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlmodel import Session
 
-from marketplace.ads import service
+from marketplace.ads import campaigns, service
 from marketplace.ads.auction import Pricing
+from marketplace.ads.campaigns import Plan
 from marketplace.ads.models import Flight, Offer
-from marketplace.ads.service import Opportunity, Plan
+from marketplace.ads.service import Opportunity
 from marketplace.catalog.models import App
 from marketplace.kernel.ids import AccountId, AppId, RunId, new_id
 from marketplace.kernel.money import Money
@@ -40,7 +41,7 @@ def plan(**given: Any) -> Plan:
 def make_flight(session: Session, **given: Any) -> Flight:
     """A live flight; `given` overrides any part of its plan."""
     owner = make_account(session, is_operator=True)
-    flight = service.launch(session, plan(**given), owner_id=AccountId(owner.id), now=NOON)
+    flight = campaigns.launch(session, plan(**given), owner_id=AccountId(owner.id), now=NOON)
     session.flush()  # the flight must be found by auctions
     return flight
 
