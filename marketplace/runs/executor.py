@@ -15,6 +15,7 @@ import structlog
 from sqlmodel import Session, col, select
 
 from marketplace.ads import service as ads
+from marketplace.catalog import service as catalog
 from marketplace.catalog.models import App, Release
 from marketplace.inference.ports import Inference
 from marketplace.infra.blobs import Blobs
@@ -282,6 +283,8 @@ class Executor:
             run.error_detail = outcome.error.traceback if outcome.error else None
             run.price_micros = 0
             ads.void_for_run(session, run_id, now=now)
+        if target is RunState.FINISHED:
+            catalog.count_run(session, run.app_id)
         return target
 
 

@@ -63,6 +63,7 @@ def test_an_empty_store_says_what_to_do(client: FlaskClient) -> None:
     assert page.status_code == 200
     assert "empty-state" in page.text
     assert client.get("/search").status_code == 200
+    assert client.get("/categories/fun").status_code == 200
 
 
 def test_the_first_page_shows_apps_and_shelves(client: FlaskClient, database: Database) -> None:

@@ -89,6 +89,23 @@ def test_a_release_is_shown_with_its_permissions_checks_and_sources(
 
 
 @pytest.mark.usefixtures("operator")
+def test_what_is_no_text_is_named_and_not_shown(
+    client: FlaskClient, database: Database, store: Blobs
+) -> None:
+    with database.writing() as session:
+        lina = make_account(session, is_developer=True)
+    files = {"data/noise.txt": b"\xff\xfe\x00", "data/long.txt": b"long " * 50_000}
+    first = waiting(database, store, lina, changes=files)
+    page = client.get(f"/review/releases/{first}").text
+    assert page.count("Not a text, or too long to show.") == 2
+    send(client, f"/review/releases/{first}", f"/review/releases/{first}/approve")
+    files["data/noise.txt"] += b"\xff"
+    second = waiting(database, store, lina, changes=files, version="1.1.0")
+    page = client.get(f"/review/releases/{second}").text
+    assert page.count("Not a text, or too long to show.") == 2
+
+
+@pytest.mark.usefixtures("operator")
 def test_a_new_version_is_compared_with_the_published_one(
     client: FlaskClient, database: Database, store: Blobs
 ) -> None:
