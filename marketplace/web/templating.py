@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import nh3
-from flask import Flask, current_app, render_template
+from flask import Flask, Response, current_app, render_template, request
 from jinja2 import StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -49,6 +49,16 @@ def _add_fingerprint(endpoint: str, values: dict[str, Any]) -> None:
             values["v"] = _fingerprint(values["filename"], file.stat().st_mtime_ns)
 
 
+def _keep_static(response: Response) -> Response:
+    # A file that another file names by a bare address (a script it imports, a picture of a style
+    # sheet) is asked after each time. Vendored files change only with their name.
+    is_bare = request.endpoint == "static" and "v" not in request.args
+    if is_bare and not request.path.startswith("/static/vendor/"):
+        response.cache_control.max_age = None
+        response.cache_control.no_cache = True
+    return response
+
+
 def send_letter(session: Session, event: str, *, to: str, **context: Any) -> None:
     """Enqueue a letter from `templates/email/<event>/`, in the present language."""
     folder = f"email/{event}"
@@ -68,6 +78,7 @@ def install(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["markdown"] = markdown
     app.url_defaults(_add_fingerprint)
+    app.after_request(_keep_static)
     app.context_processor(
         lambda: {
             "store_name": current_app.config["STORE_NAME"],

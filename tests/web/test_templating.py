@@ -67,6 +67,23 @@ def test_a_static_address_changes_with_its_content(app: Flask) -> None:
         assert "?v=" not in url_for("static", filename="no/such.css")
 
 
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("/static/css/base.css?v=0123456789", True),
+        ("/static/vendor/readex-pro/latin.woff2", True),
+        ("/static/js/http.js", False),
+    ],
+)
+def test_only_a_file_whose_address_changes_is_kept_unasked(
+    app: Flask, address: str, kept: bool
+) -> None:
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 1000
+    with app.test_client().get(address) as answer:
+        assert (answer.cache_control.max_age == 1000) is kept
+        assert bool(answer.cache_control.no_cache) is not kept
+
+
 LETTERS = {
     "welcome": {},
     "receipt": {
