@@ -6,8 +6,9 @@ import os
 import sys
 from http.client import HTTPConnection
 from pathlib import Path
+from uuid import UUID
 
-from flask import Flask
+from flask import Flask, request
 from sqlmodel import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -125,6 +126,7 @@ def create_app(settings: Settings) -> Flask:
             release,
             person_id=person.id if person else None,
             unavailable=unavailable and _(unavailable),
+            again=request.args.get("again", type=UUID),
         )
 
     app.register_blueprint(accounts_views.bp)
@@ -178,15 +180,13 @@ def job_schedules() -> dict[str, float]:
     return {**ads_jobs.schedules(), **runs_jobs.schedules()}
 
 
-def _become(module: str, *arguments: str | Path | int) -> None:
-    """Turn this process into another of our modules; nothing of this one stays in memory."""
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    os.execv(sys.executable, command)  # noqa: S606  (our own module, no shell wanted)
+def engine_command(settings: Settings) -> list[str]:
+    """The command line of the engine process.
 
-
-def run_engine(settings: Settings) -> None:
-    """Become the engine process."""
-    _become(
+    A module of its own and not `marketplace engine`, which would first read the whole store:
+    seconds in which an engine that died is missing.
+    """
+    return _module(
         "marketplace.inference.process",
         "--socket",
         settings.socket("engine"),
@@ -199,9 +199,9 @@ def run_engine(settings: Settings) -> None:
     )
 
 
-def run_runners(settings: Settings) -> None:
-    """Become the process that forks runners."""
-    _become(
+def runners_command(settings: Settings) -> list[str]:
+    """The command line of the process that forks runners."""
+    return _module(
         "marketplace.sandbox.process",
         "--socket",
         settings.socket("runners"),
@@ -212,6 +212,15 @@ def run_runners(settings: Settings) -> None:
         "--max-waiting",
         settings.sandbox.max_waiting,
     )
+
+
+def _module(name: str, *arguments: str | Path | int) -> list[str]:
+    return [sys.executable, "-m", name, *map(str, arguments)]
+
+
+def become(command: list[str]) -> None:
+    """Turn this process into another one; nothing of this one stays in memory."""
+    os.execv(command[0], command)  # noqa: S606  (our own module, no shell wanted)
 
 
 def answers(settings: Settings) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func
@@ -31,13 +30,22 @@ def panel(
     *,
     person_id: AccountId | None,
     unavailable: str | None,
+    again: UUID | None = None,
 ) -> Panel:
-    """The run panel of an app's page, before anything is typed."""
+    """The run panel of an app's page, before anything is typed.
+
+    Args:
+        again: an earlier run of this person, whose input is there to be edited.
+    """
     actions = release.actions["actions"] if release else []
+    run = session.get(Run, again) if again else None
+    earlier = run if run and (run.person_id, run.app_id) == (person_id, app.id) else None
+    first = actions[0]["name"] if actions else ""
     return Panel(
         app=app,
         actions=actions,
-        chosen=actions[0]["name"] if actions else "",
+        chosen=earlier.action if earlier else first,
+        values=earlier.input if earlier else {},
         product=billing.product_needed(session, person_id, app.id),
         is_signed_in=person_id is not None,
         unavailable=unavailable,
@@ -113,9 +121,3 @@ def refilled(panel: Panel, action: str, values: Mapping[str, str], error: Carava
     """The panel again, with what was typed and what is wrong with it."""
     errors = {**error.fields} or {"": error.message}
     return replace(panel, chosen=action, values=values, errors=errors)
-
-
-def values_again(session: Session, run_id: UUID, *, person_id: AccountId) -> Mapping[str, Any]:
-    """The input of an earlier run of this person, to be edited and run again."""
-    run = session.get(Run, run_id)
-    return run.input if run is not None and run.person_id == person_id else {}

@@ -28,6 +28,7 @@ class Store:
     """`marketplace serve` on a data folder of its own."""
 
     data_dir: Path
+    extra_environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     output: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
@@ -50,6 +51,7 @@ class Store:
             "CARAVAN_DATA_DIR": str(self.data_dir),
             "CARAVAN_WEB__PUBLIC_URL": self.url,
             "PYTHONUNBUFFERED": "1",
+            **self.extra_environment,
         }
 
     def start(self) -> "Store":

@@ -58,7 +58,8 @@ def make_runnable(
 ) -> App:
     """A listed app whose action `go` does `body`; it has an ad slot `after-result`."""
     app = make_app(session, state=AppState.LISTED, **given)
-    source = HEAD + "".join(f"    {line}\n" for line in body.strip().splitlines())
+    head = HEAD.replace("ctx: Context", "ctx: Context, text: str = ''")
+    source = head + "".join(f"    {line}\n" for line in body.strip().splitlines())
     release = make_release(
         session,
         app=app,

@@ -1,0 +1,233 @@
+"""The pages and streams of runs, as a browser gets them."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+from sqlmodel import Session, select
+from werkzeug.test import TestResponse
+
+from marketplace.catalog import views as catalog_views
+from marketplace.catalog.models import App, Release
+from marketplace.inference.fake import FakeInference
+from marketplace.infra.db import Database
+from marketplace.kernel.ids import RunId
+from marketplace.runs import queries, views
+from marketplace.runs.models import Run, RunState
+from marketplace.runs.pages import Panel
+from marketplace.runs.settings import RunSettings
+from marketplace.web.auth import actor
+from tests.factories.catalog import make_product
+from tests.factories.pages import make_store, send, sign_in
+from tests.factories.runs import Stage, stage
+
+ASK = "yield 'It said: '\nyield from ctx.llm.stream('hello there')"
+
+
+@pytest.fixture(scope="module")
+def here(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Made once, as the pages are: compiling templates takes longer than the tests."""
+    with stage(database, tmp_path_factory.mktemp("runs")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def app(here: Stage) -> Flask:
+    def panel_for(session: Session, app: App, release: Release | None) -> Panel:
+        person = actor()
+        person_id = person.id if person else None
+        again = request.args.get("again", type=UUID)
+        return queries.panel(
+            session, app, release, person_id=person_id, unavailable=None, again=again
+        )
+
+    return make_store(
+        here.database,
+        catalog_views.blueprint(here.blobs, panel_for),
+        views.blueprint(here.database, here.executor, here.logs, RunSettings()),
+        publishing__portal="/portal/",
+        billing__checkout="/checkout/<product_id>",
+    )
+
+
+@pytest.fixture
+def lina(app: Flask, empty_database: Database) -> FlaskClient:
+    """A browser whose person is signed in."""
+    client = app.test_client()
+    sign_in(empty_database, client)
+    return client
+
+
+@pytest.fixture
+def omar(app: Flask, empty_database: Database) -> FlaskClient:
+    """Somebody else's."""
+    client = app.test_client()
+    sign_in(empty_database, client)
+    return client
+
+
+def start(client: FlaskClient, app: App, **fields: str) -> TestResponse:
+    page = f"/apps/{app.ident}"
+    return send(client, page, f"{page}/runs", **{"-action": "go"}, **fields)
+
+
+def run_of(here: Stage, answer: TestResponse) -> RunId:
+    """The run a redirect leads to, once it is over."""
+    assert answer.status_code == 303
+    with here.database.reading() as session:
+        [run] = session.exec(select(Run)).all()
+    assert answer.location == f"/runs/{run.id}"
+    here.wait(run.id)
+    return run.id
+
+
+def streamed(client: FlaskClient, run_id: RunId, after: int | None = None) -> list[str]:
+    """Names of the events a browser gets that has seen `after`."""
+    headers = {} if after is None else {"Last-Event-ID": str(after)}
+    answer = client.get(f"/runs/{run_id}/events", headers=headers)
+    assert answer.mimetype == "text/event-stream"
+    return [
+        line.removeprefix("event: ")
+        for line in answer.text.splitlines()
+        if line.startswith("event: ")
+    ]
+
+
+def test_a_run_begins_and_its_page_shows_what_came_out(here: Stage, lina: FlaskClient) -> None:
+    run_id = run_of(here, start(lina, here.app(ASK), text="salam"))
+    page = lina.get(f"/runs/{run_id}").text
+    assert "It said: Hello." in page
+    assert "salam" in page
+    assert "receipt" in page
+
+
+def test_a_stream_goes_on_after_the_last_event_a_browser_has(
+    here: Stage, lina: FlaskClient
+) -> None:
+    run_id = run_of(here, start(lina, here.app(ASK)))
+    whole = ["started", "text", "text", "text", "final", "receipt", "done"]
+    assert streamed(lina, run_id) == whole
+    assert streamed(lina, run_id, after=3) == whole[3:]
+    assert streamed(lina, run_id, after=99) == whole[4:]
+
+
+def test_a_stream_ends_with_the_drawn_output_and_the_receipt(
+    here: Stage, lina: FlaskClient
+) -> None:
+    run_id = run_of(here, start(lina, here.app("yield '<b>bold</b>'")))
+    stream = lina.get(f"/runs/{run_id}/events").text
+    assert "&lt;b&gt;bold&lt;/b&gt;" in stream
+    assert '"state":"finished"' in stream
+    assert '<b>bold</b>","' not in stream
+
+
+def test_a_failed_run_says_why_on_its_page_and_in_its_stream(
+    here: Stage, lina: FlaskClient
+) -> None:
+    run_id = run_of(here, start(lina, here.app("raise ValueError('no camel')")))
+    assert "no camel" in lina.get(f"/runs/{run_id}").text
+    assert streamed(lina, run_id) == ["started", "failed", "final", "receipt", "done"]
+
+
+def test_nobody_sees_or_stops_the_run_of_another(
+    here: Stage, lina: FlaskClient, omar: FlaskClient
+) -> None:
+    app = here.app(ASK)
+    run_id = run_of(here, start(lina, app))
+    for path in (f"/runs/{run_id}", f"/runs/{run_id}/events"):
+        assert omar.get(path).status_code == 404
+    assert send(omar, f"/apps/{app.ident}", f"/runs/{run_id}/stop").status_code == 404
+    assert str(run_id) in lina.get("/runs").text
+    assert str(run_id) not in omar.get("/runs").text
+
+
+def test_visitors_are_asked_to_sign_in(here: Stage, app: Flask, lina: FlaskClient) -> None:
+    run_id = run_of(here, start(lina, here.app()))
+    answer = app.test_client().get(f"/runs/{run_id}")
+    assert (answer.status_code, f"next=/runs/{run_id}" in answer.location) == (303, True)
+
+
+def test_a_run_is_stopped_from_its_page(here: Stage, lina: FlaskClient) -> None:
+    assert isinstance(here.inference, FakeInference)
+    app = here.app(ASK)
+    here.inference.gate.clear()
+    try:
+        answer = start(lina, app)
+        with here.database.reading() as session:
+            run = session.exec(select(Run)).one()
+        here.wait(run.id, until="text")
+        assert "data-controller" in lina.get(f"/runs/{run.id}").text
+        stopped = send(lina, f"/apps/{app.ident}", f"/runs/{run.id}/stop")
+    finally:
+        here.inference.gate.set()
+    assert stopped.status_code == 303
+    assert here.run(run_of(here, answer)).state is RunState.STOPPED
+    assert "You stopped this run" in lina.get(f"/runs/{run.id}").text
+    again = send(lina, f"/apps/{app.ident}", f"/runs/{run.id}/stop")
+    assert again.status_code == 303
+
+
+def test_a_form_that_does_not_fit_comes_back_with_what_was_typed(
+    here: Stage, lina: FlaskClient
+) -> None:
+    answer = start(lina, here.app(), text="much more than twenty characters")
+    assert answer.status_code == 422
+    assert "much more than twenty characters" in answer.text
+    assert "20 is the most" in answer.text
+    with here.database.reading() as session:
+        assert session.exec(select(Run)).all() == []
+
+
+def test_an_unknown_action_is_refused(here: Stage, lina: FlaskClient) -> None:
+    answer = send(lina, f"/apps/{(app := here.app()).ident}", f"/apps/{app.ident}/runs")
+    assert answer.status_code in {404, 422}
+    assert "no such action" in answer.text
+
+
+def test_an_app_that_must_be_bought_does_not_run(here: Stage, lina: FlaskClient) -> None:
+    app = here.app()
+    with here.database.writing() as session:
+        make_product(session, app)
+    answer = send(lina, "/accounts/settings", f"/apps/{app.ident}/runs", **{"-action": "go"})
+    assert (answer.status_code, "Buy this app first" in answer.text) == (403, True)
+
+
+def test_a_person_with_enough_runs_going_is_told_to_wait(
+    here: Stage, app: Flask, empty_database: Database
+) -> None:
+    client = app.test_client()
+    person = sign_in(empty_database, client)
+    runnable = here.app()
+    given: dict[str, Any] = {"person_id": person.id, "state": RunState.RUNNING}
+    for _ in range(3):
+        here.queued(runnable, executor="another-host-1-abc", **given)
+    answer = start(client, runnable)
+    assert (answer.status_code, "3 runs going" in answer.text) == (429, True)
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_the_list_of_runs_turns_its_pages(
+    here: Stage, app: Flask, empty_database: Database
+) -> None:
+    client = app.test_client()
+    person = sign_in(empty_database, client)
+    runnable = here.app()
+    for _ in range(21):
+        here.queued(runnable, person_id=person.id, state=RunState.FINISHED)
+    assert client.get("/runs").text.count("run-row-facts") == 20
+    assert client.get("/runs?page=2").text.count("run-row-facts") == 1
+    assert client.get("/runs?page=oasis").status_code == 200
+
+
+def test_an_earlier_input_comes_back_to_be_edited(
+    here: Stage, lina: FlaskClient, omar: FlaskClient
+) -> None:
+    app = here.app()
+    again = f"/apps/{app.ident}?again={run_of(here, start(lina, app, text='salam'))}"
+    assert "salam" in lina.get(again).text
+    assert "salam" not in omar.get(again).text
+    assert "salam" not in lina.get(again.replace(app.ident, here.app().ident)).text
+    assert lina.get(f"/apps/{app.ident}?again=yesterday").status_code == 200
