@@ -48,17 +48,14 @@ LUCIDE = Package(
     files={"LICENSE": "lucide/LICENSE"},
 )
 
+# The icons that pages name, and no others.
 ICONS = """
-    archive arrow-left arrow-right arrow-up-right badge-check ban bell book-open briefcase-business
-    chart-no-axes-column check chevron-down chevron-left chevron-right circle-alert circle-check
-    circle-help circle-stop circle-x clock code-xml compass copy cpu credit-card database dices
-    download ellipsis external-link eye feather file-text flag gauge gavel git-branch globe
-    graduation-cap hard-drive heart history hourglass house inbox info key-round keyboard languages
-    layers layout-grid life-buoy list-checks lock log-in log-out mail map megaphone menu
-    message-square minus monitor moon moon-star package pen-line pencil play plus power receipt
-    refresh-cw rotate-ccw scale search send server settings shield shield-check sliders-horizontal
-    square star store sun sun-moon tag tent terminal thumbs-down thumbs-up trash-2 triangle-alert
-    undo-2 upload user users wallet wrench x zap
+    arrow-left arrow-right arrow-up-right briefcase-business check chevron-down chevron-left
+    chevron-right circle-alert circle-check clock code-xml compass copy cpu credit-card database
+    dices external-link feather gauge gavel graduation-cap history info key-round languages
+    list-checks lock log-in log-out mail megaphone menu minus moon-star package pen-line play
+    plus receipt rotate-ccw scale search send settings shield-check square star store sun
+    sun-moon tent terminal triangle-alert undo-2 upload user wallet x
 """
 
 SYMBOL_BODY = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
