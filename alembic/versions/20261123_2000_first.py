@@ -353,7 +353,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("name", sa.String(length=40), nullable=False),
-        sa.Column("price_micros", sa.Integer(), nullable=False),
+        sa.Column("price_micros", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("unlocks", sa.String(length=20), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
@@ -573,7 +573,7 @@ def upgrade() -> None:
         sa.Column("wall_ms", sa.Integer(), nullable=False),
         sa.Column("host_calls", sa.Integer(), nullable=False),
         sa.Column("permissions_used", json_column(), nullable=False),
-        sa.Column("price_micros", sa.Integer(), nullable=False),
+        sa.Column("price_micros", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.ForeignKeyConstraint(
             ["app_id"],

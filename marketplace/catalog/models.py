@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, Uuid
 from sqlmodel import Field, SQLModel
 
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
@@ -125,7 +125,7 @@ class Product(SQLModel, table=True):
     key: str = Field(max_length=40)
     kind: str = Field(default="one_time", max_length=20)
     name: str = Field(max_length=40)
-    price_micros: int
+    price_micros: int = Field(sa_type=BigInteger)
     currency: str = Field(max_length=3)
     unlocks: str = Field(default="app", max_length=20)
     active: bool = True

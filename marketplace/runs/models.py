@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Index, UniqueConstraint, Uuid
 from sqlmodel import Field, SQLModel
 
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
@@ -77,7 +77,7 @@ class Run(SQLModel, table=True):
     wall_ms: int = 0
     host_calls: int = 0
     permissions_used: list[str] = Field(default_factory=list, sa_type=json_column())
-    price_micros: int = 0
+    price_micros: int = Field(default=0, sa_type=BigInteger)
     currency: str = Field(default="USD", max_length=3)
 
     @property

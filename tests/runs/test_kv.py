@@ -9,13 +9,14 @@ from sqlmodel import Session
 from marketplace.kernel.ids import AppId, new_id
 from marketplace.runs import kv
 from marketplace.runs.models import NOBODY
+from tests.factories.catalog import make_app
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def shelf() -> kv.Shelf:
-    return kv.Shelf(AppId(new_id()), new_id())
+def shelf(session: Session) -> kv.Shelf:
+    return kv.Shelf(AppId(make_app(session).id), new_id())
 
 
 @pytest.mark.parametrize("value", [1, "سلام", None, [1, {"a": True}], 0.5, {"deep": [[]]}])
