@@ -69,10 +69,10 @@ def serve(settings: Settings, port: int | None) -> None:
     """
     environment = {}
     if port is not None:
-        environment["CARAVAN_WEB__PORT"] = str(port)
-        web = settings.web.model_copy(
-            update={"port": port, "public_url": f"http://127.0.0.1:{port}"}
-        )
+        is_given = "public_url" in settings.web.model_fields_set
+        address = settings.web.public_url if is_given else f"http://127.0.0.1:{port}"
+        environment = {"CARAVAN_WEB__PORT": str(port), "CARAVAN_WEB__PUBLIC_URL": address}
+        web = settings.web.model_copy(update={"port": port, "public_url": address})
         settings = settings.model_copy(update={"web": web})
     settings.folder.mkdir(parents=True, exist_ok=True)
     settings.signing_key()
