@@ -8,7 +8,7 @@ from flask import Flask, Response, current_app, g, request
 from markupsafe import Markup
 
 from marketplace.kernel.errors import Forbidden
-from marketplace.web.auth import bearer_secret, session_cookie
+from marketplace.web.auth import NotSignedIn, bearer_secret, session_cookie
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 VISITOR_COOKIE = "caravan_visitor"
@@ -46,6 +46,9 @@ def field() -> Markup:
 def _check() -> None:
     if request.method in SAFE_METHODS or bearer_secret():
         return
+    if request.path.startswith("/api/") and session_cookie() not in request.cookies:
+        # No browser's form, but a program that forgot its token.
+        raise NotSignedIn("Send your API token in the header “Authorization: Bearer …”.")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
         raise ForeignForm("This form was sent from another site, so it was not accepted.")
     sent = request.headers.get(HEADER) or request.form.get(FIELD, "")

@@ -1,5 +1,6 @@
 """The edge of a request: its session, its commit, and what its errors become."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -184,6 +185,8 @@ def _on_unexpected(error: Exception) -> Response:
         return _on_expected(error)
     if isinstance(error, OperationalError):
         return _on_operational(error)
+    if isinstance(error, OSError):
+        return _on_os(error)
     return _on_bug(error)
 
 
@@ -191,10 +194,21 @@ def _on_operational(error: OperationalError) -> Response:
     log.error("database.failed", request_id=g.request_id, exc_info=error)
     text = str(error.orig).lower()
     if "disk is full" in text or "no space left" in text or "disk i/o error" in text:
-        message = _("The store's disk is full, so nothing was saved. Please tell its operator.")
-    else:
-        message = _("The database did not answer, so nothing was saved. Please try again.")
+        return _disk_full()
+    message = _("The database did not answer, so nothing was saved. Please try again.")
     return _answer(503, message, rule="database")
+
+
+def _on_os(error: OSError) -> Response:
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        return _on_bug(error)
+    log.error("disk.full", request_id=g.request_id, exc_info=error)
+    return _disk_full()
+
+
+def _disk_full() -> Response:
+    message = _("The store's disk is full, so nothing was saved. Please tell its operator.")
+    return _answer(503, message, rule="disk.full")
 
 
 def _on_bug(error: Exception) -> Response:
@@ -216,5 +230,6 @@ def install(app: Flask) -> None:
     app.register_error_handler(CaravanError, _on_expected)
     app.register_error_handler(HTTPException, _on_http)
     app.register_error_handler(OperationalError, _on_operational)
+    app.register_error_handler(OSError, _on_os)
     app.register_error_handler(Exception, _on_bug)
     app.context_processor(lambda: {"actor": actor()})
