@@ -24,12 +24,11 @@ check: ## Format, lint, types, floors and templates
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/djlint marketplace/templates --check --lint --quiet
+	$(BIN)/djlint marketplace/templates --lint --quiet
 
 format: ## Put every file into the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/djlint marketplace/templates --reformat --quiet || true
 
 bench: ## Run every benchmark; each ends with one line of JSON
 	@$(PYTHON) tools/prepare.py test

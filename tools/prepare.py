@@ -161,7 +161,8 @@ def build_engine(folder: Path, file: Path, gpu: str) -> None:
     arguments = f"{os.environ.get('CMAKE_ARGS', '')} {GPU_FLAGS[gpu]}".strip()
     environment = {**os.environ, "CMAKE_ARGS": arguments, "FORCE_CMAKE": "1"}
     command = [PYTHON, "-m", "pip", "wheel", "-v", "--no-deps", "--require-hashes"]
-    command += ["--disable-pip-version-check", "-w", staging, "-r", file]
+    # pip's own cache does not know with which flags a wheel was built.
+    command += ["--no-cache-dir", "--disable-pip-version-check", "-w", staging, "-r", file]
     started = time.monotonic()
     with BUILD_LOG.open("w") as log:
         process = subprocess.Popen(
