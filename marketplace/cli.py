@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 import click
+from pydantic import ValidationError
 
 from marketplace import app as composition
 from marketplace import settings as settings_module
@@ -233,4 +234,9 @@ def main() -> None:
         cli.main(prog_name="marketplace")
     except CaravanError as error:
         click.echo(f"marketplace: {error.message}", err=True)
+        sys.exit(1)
+    except ValidationError as error:
+        for problem in error.errors():
+            variable = settings_module.PREFIX + "__".join(map(str, problem["loc"])).upper()
+            click.echo(f"marketplace: {variable}: {problem['msg']}.", err=True)
         sys.exit(1)

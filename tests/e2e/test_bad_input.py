@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 from sqlmodel import Session, SQLModel, func, select
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
@@ -201,9 +202,9 @@ def full_disk(door: Door) -> Iterator[None]:
     def limit(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA max_page_count={pages}")
 
-    db_module.event.listen(door.database.engine, "connect", limit)
+    event.listen(door.database.engine, "connect", limit)
     yield
-    db_module.event.remove(door.database.engine, "connect", limit)
+    event.remove(door.database.engine, "connect", limit)
     door.database.engine.dispose()
 
 

@@ -1,0 +1,103 @@
+"""The operator's command, as it is typed."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from marketplace import cli, settings
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data folder of its own, and logging as it was before."""
+    for name in [name for name in os.environ if name.startswith("CARAVAN_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CARAVAN_DATA_DIR", str(tmp_path / "data"))
+    yield tmp_path / "data"
+    structlog.reset_defaults()
+
+
+def typed(*words: str) -> Result:
+    return CliRunner().invoke(cli.cli, words)
+
+
+def test_the_doctor_of_a_new_store_says_what_is_missing() -> None:
+    result = typed("doctor")
+    assert result.exit_code == 1
+    assert "✗ Database: At revision none" in result.stdout
+    assert "`marketplace migrate`" in result.stdout
+    assert "✗ Engine: " in result.stdout
+
+
+def test_the_doctor_speaks_json() -> None:
+    assert typed("migrate").exit_code == 0
+    result = typed("doctor", "--json")
+    findings = {found["subject"]: found for found in json.loads(result.stdout)}
+    assert findings["Database"]["level"] == "good"
+    assert findings["Runners"]["level"] == "bad"
+    assert all(set(found) == {"subject", "level", "message"} for found in findings.values())
+    assert result.exit_code == 1
+
+
+def test_migrating_twice_changes_nothing() -> None:
+    first = typed("migrate")
+    assert first.stdout.startswith("The database is at ")
+    assert typed("migrate").stdout == first.stdout
+
+
+def test_a_setup_link_is_new_each_time() -> None:
+    typed("migrate")
+    links = {typed("setup-link").stdout for _ in range(2)}
+    assert len(links) == 2
+    assert all(link.startswith("http://127.0.0.1:") for link in links)
+    assert all("/accounts/setup/" in link for link in links)
+
+
+def test_the_page_of_settings_is_current() -> None:
+    assert typed("settings", "--check").exit_code == 0
+
+
+def test_a_page_of_settings_that_is_old_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "as_markdown", lambda: "something else")
+    assert typed("settings", "--check").exit_code == 1
+
+
+def test_the_models_of_a_new_store_are_listed() -> None:
+    result = typed("models", "list")
+    assert result.exit_code == 0
+    assert "caravan-demo" in result.stdout or "marketplace models add" in result.stdout
+
+
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
+) -> str:
+    """What a command says that ends with status 1."""
+    monkeypatch.setattr(sys, "argv", ["marketplace", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    return capsys.readouterr().err
+
+
+def test_a_setting_that_does_not_fit_is_named_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CARAVAN_WEB__PORT", "oasis")
+    said = refused(monkeypatch, capsys, "doctor")
+    assert said.startswith("marketplace: CARAVAN_WEB__PORT: Input should be a valid integer")
+    assert said.count("\n") == 1
+
+
+def test_a_production_store_without_its_secret_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_store: Path
+) -> None:
+    monkeypatch.setenv("CARAVAN_STAGE", "production")
+    said = refused(monkeypatch, capsys, "serve")
+    assert said.startswith("marketplace: A production store needs CARAVAN_SECRET_KEY")
+    assert not (own_store / "store.db").exists()
