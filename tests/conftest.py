@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import text
 from sqlmodel import Session, SQLModel
@@ -13,6 +14,12 @@ import marketplace
 from marketplace.billing import seal
 from marketplace.infra import jobs as _jobs  # noqa: F401  (registers its tables)
 from marketplace.infra.db import Database
+
+# A machine under load is slow, not wrong: no property fails for the time it took.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 # Importing a room's models registers its tables.
 for _room in sorted(Path(marketplace.__file__).parent.glob("*/models.py")):
