@@ -27,6 +27,7 @@ from marketplace.publishing import code
 from marketplace.runs import grants
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.host_calls import Desk
+from marketplace.runs.keepable import mended
 from marketplace.runs.models import Run, RunState
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.ports import Job, Outcome, Sandbox
@@ -280,7 +281,7 @@ class Executor:
             setattr(run, name, value)
         if target is RunState.FAILED:
             run.error_rule, run.error_message = _reason(outcome, desk)
-            run.error_detail = outcome.error.traceback if outcome.error else None
+            run.error_detail = mended(outcome.error.traceback) if outcome.error else None
             run.price_micros = 0
             ads.void_for_run(session, run_id, now=now)
         if target is RunState.FINISHED:
@@ -293,7 +294,7 @@ def _reason(outcome: Outcome, desk: Desk) -> tuple[str, str]:
         return desk.fatal.rule or "llm.gone", desk.fatal.message
     if outcome.error is None:
         return "app.error", "The app ended without an answer."
-    return outcome.error.rule, outcome.error.message
+    return mended(outcome.error.rule), mended(outcome.error.message)
 
 
 def _receipt(outcome: Outcome, desk: Desk) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Between an action's JSON Schema and an HTML form: what a person typed, as typed values."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from marketplace.runs.keepable import mended
 from marketplace.web.i18n import gettext as _
 
 
@@ -34,11 +36,13 @@ def _read(text: str, kind: str) -> Any:
         if kind == "integer":
             return int(text)
         if kind == "number":
-            return float(text)
+            number = float(text)
+            # JSON has neither infinity nor "not a number".
+            return number if isfinite(number) else text
     except ValueError:
         return text
     # A browser sends line breaks as CR LF; apps see LF, as in files.
-    return text.replace("\r\n", "\n")
+    return mended(text.replace("\r\n", "\n"))
 
 
 def problems(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Answers what a running app asks of the store, within its grant and its budget."""
 
-import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from marketplace.kernel.errors import CaravanError
 from marketplace.kernel.ids import AccountId, AppId, RunId
 from marketplace.runs import kv
 from marketplace.runs.events import EventWriter
+from marketplace.runs.keepable import mended
 from marketplace.runs.models import NOBODY
 from marketplace.sandbox import grants
 from marketplace.sandbox.ports import Refused
@@ -36,7 +36,6 @@ DEFAULT_MAX_TOKENS = 256
 MAX_MESSAGES = 64
 MAX_PROMPT_CHARS = 100_000
 MAX_LOG_CHARS = 2_000
-UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 
 log = structlog.get_logger()
 
@@ -301,9 +300,9 @@ class Desk:
         kind = payload.get("kind")
         if kind == "text":
             is_markdown = payload.get("format") == "markdown"
-            self._write_text(_mended(str(payload.get("text", ""))), is_markdown=is_markdown)
+            self._write_text(mended(str(payload.get("text", ""))), is_markdown=is_markdown)
         elif kind == "json":
-            self._add("item", {"kind": "json", "value": _mended(payload.get("value"))})
+            self._add("item", {"kind": "json", "value": mended(payload.get("value"))})
         elif kind == "slot":
             name = str(payload.get("name"))
             self._slot({"name": name})
@@ -340,15 +339,3 @@ class Desk:
             level_of_app=str(payload.get("level"))[:16],
             text=str(payload.get("text", ""))[:MAX_LOG_CHARS],
         )
-
-
-def _mended(value: Any) -> Any:
-    """A JSON value without what no file and no database can keep: NUL and halves of characters."""
-    match value:
-        case str():
-            return UNKEEPABLE.sub("\N{REPLACEMENT CHARACTER}", value)
-        case list():
-            return [_mended(each) for each in value]
-        case dict():
-            return {_mended(key): _mended(each) for key, each in value.items()}
-    return value

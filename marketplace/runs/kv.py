@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from marketplace.kernel.errors import Invalid
 from marketplace.kernel.ids import AppId
+from marketplace.runs.keepable import mended
 from marketplace.runs.models import KvEntry
 
 MAX_KEY_CHARS = 256
@@ -55,6 +56,8 @@ def get(session: Session, shelf: Shelf, key: Any) -> Any:
 def put(session: Session, shelf: Shelf, key: Any, value: Any, *, now: datetime) -> None:
     """Keep `value` under `key`. Raises: KvRefused when it, or all together, is too large."""
     key = _checked_key(key)
+    if mended(value) != value:
+        raise KvRefused("A value may hold no NUL and no half of a character.", rule="kv.value")
     size = len(json.dumps(value, ensure_ascii=False).encode()) + len(key.encode())
     if size > MAX_VALUE_BYTES:
         raise KvRefused("A value may have 64 kB at most.", rule="kv.value")

@@ -263,3 +263,9 @@ def test_nothing_stays_behind_when_a_run_is_over(here: Stage, tmp_path: Path) ->
     run = here.perform(here.app(ASK))
     assert not here.logs.stop_path(run.id).exists()
     assert [path.suffix for path in (tmp_path / "runs").iterdir()] == [".jsonl"]
+
+
+def test_an_error_that_cannot_be_kept_is_kept_mended(here: Stage) -> None:
+    run = here.perform(here.app("raise ValueError('no' + chr(0xD800) + chr(0) + 'camel')"))
+    assert (run.state, run.error_rule) == (RunState.FAILED, "app.error")
+    assert "no\ufffd\ufffdcamel" in (run.error_message or "")

@@ -62,3 +62,13 @@ def test_whatever_is_typed_is_read_or_told_but_never_breaks(form: dict[str, str]
     values = fields.values_of(form, SCHEMA)
     assert values.keys() <= SCHEMA["properties"].keys()
     assert all(fields.problems(values, SCHEMA).values())
+
+
+def test_numbers_that_json_does_not_have_are_no_numbers() -> None:
+    for text in ("inf", "-Infinity", "nan", "1e999"):
+        values = fields.values_of({"text": "a", "count": "1", "share": text}, SCHEMA)
+        assert fields.problems(values, SCHEMA) == {"share": "This must be a number."}
+
+
+def test_characters_that_no_database_keeps_are_mended() -> None:
+    assert fields.values_of({"text": "a\0b"}, SCHEMA)["text"] == "a\ufffdb"

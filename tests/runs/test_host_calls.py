@@ -205,6 +205,8 @@ def test_values_of_another_app_are_out_of_reach(here: Stage) -> None:
 def test_a_bad_key_is_refused_with_its_rule(counter: Counter) -> None:
     assert counter.refused("kv.set", scope="user", key="", value=1) == "kv.key"
     assert counter.refused("kv.set", scope="user", key="a", value="x" * 70_000) == "kv.value"
+    for odd in ("\x00", ["\ud800"], {"\x00": 1}):
+        assert counter.refused("kv.set", scope="user", key="a", value=odd) == "kv.value"
 
 
 def test_an_advertisement_is_decided_once_for_a_slot(here: Stage, counter: Counter) -> None:
