@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.ggufile import write_gguf
-from models.grammar.curriculum import lesson
+from models.grammar.curriculum import BROAD, TRAVEL, lesson
 from models.network import Network, Shape
 from models.vocabulary import Vocabulary, train_vocabulary
 
@@ -32,6 +32,7 @@ class Plan:
     peak_rate: float
     seed: int
     warmup_steps: int = 100
+    broad_steps: int = 1200
 
     def rate(self, step: int) -> float:
         """The learning rate: up linearly, level, then down linearly over the last 40 %."""
@@ -43,9 +44,11 @@ class Plan:
 def batches(vocabulary: Vocabulary, plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
     """Lessons of like length together: tokens [batch, length] and where answers are learned."""
     rng = Random(plan.seed)
+    step = 0
     while True:
+        shares = BROAD if step < plan.broad_steps else TRAVEL
         pool = sorted(
-            (vocabulary.encode(lesson(rng)) for _ in range(POOL_SIZE)),
+            (vocabulary.encode(lesson(rng, shares)) for _ in range(POOL_SIZE)),
             key=lambda item: len(item[0]),
         )
         groups: list[list[tuple[list[int], int]]] = [[]]
@@ -63,6 +66,7 @@ def batches(vocabulary: Vocabulary, plan: Plan) -> Iterator[tuple[Tensor, Tensor
                 # Position i predicts i + 1, so learning begins one before the answer.
                 learned[row, start - 1 : len(tokens) - 1] = True
             yield batch, learned
+            step += 1
 
 
 def optimizers(network: Network, rate: float) -> list[torch.optim.Optimizer]:
@@ -137,11 +141,11 @@ def train(plan: Plan, vocabulary: Vocabulary, shape: Shape, checkpoint: Path) ->
 def main() -> None:
     """Read the command line, train, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--batch-tokens", type=int, default=3072)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--work", type=Path, default=HERE / "work")
     parser.add_argument("--out", type=Path, default=HERE / "caravan-demo.gguf")
     given = parser.parse_args()

@@ -108,13 +108,14 @@ def unknown(rng: Random, language: str) -> Example:
     words = sentence(rng, language, held_out=False).user.split()
     if draw < 0.06:
         text = sentence(rng, rng.choice(tuple(LANGUAGES)), held_out=False).answer
-    elif draw < 0.5 or len(words) < 4:
+    elif draw < 0.5 or len(words) < 4 or max(map(len, words)) < 4:
         text = strange_phrase(rng)
     elif draw < 0.6:
         rng.shuffle(words)
         text = " ".join(words)
     else:
-        at = rng.choice([at for at, word in enumerate(words) if len(word) > 3])
+        long_words = [at for at, word in enumerate(words) if len(word) > 3]
+        at = rng.choice(long_words or range(len(words)))
         word = strange_word(rng)
         while word in _known_words():
             word = strange_word(rng)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.evaluate import is_true_advert
 from models.grammar import copywriter, curriculum, helpdesk, phrasebook, smalltalk
-from models.grammar.example import HELD_OUT_PERCENT, as_typed, is_held_out, with_capital
+from models.grammar.example import HELD_OUT_PERCENT, Example, as_typed, is_held_out, with_capital
 from models.grammar.kinds import kinds
 from models.grammar.unknown import FALLBACK
 
@@ -125,6 +125,15 @@ def test_a_hurried_hand_keeps_the_words(seed: int) -> None:
         "where is the train station?".split(),
         "where is the train station".split(),
     )
+
+
+def test_a_sentence_of_short_words_alone_can_be_made_strange(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    short = Example("phrasebook", "", "I am in it.", "")
+    monkeypatch.setattr(phrasebook, "sentence", lambda *_, **__: short)
+    drawn = {phrasebook.unknown(Random(seed), "French").answer for seed in range(200)}
+    assert drawn == {FALLBACK}
 
 
 def test_the_capital_passes_an_opening_mark() -> None:
