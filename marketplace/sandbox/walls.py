@@ -20,7 +20,7 @@ from pathlib import Path
 from marketplace.sandbox import seccomp
 
 CLONE_NEWUSER, CLONE_NEWIPC, CLONE_NEWNET = 0x10000000, 0x08000000, 0x40000000
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 2, 4, 38
 LANDLOCK_CREATE, LANDLOCK_RESTRICT = 444, 446
 LANDLOCK_VERSION_FLAG = 1
 CAPABILITIES_VERSION_3 = 0x20080522
@@ -54,12 +54,18 @@ def around_zygote(empty_dir: Path) -> dict[str, str]:
         names = ("netns", "empty_root", "uid", "capabilities", "no_new_privs", "landlock")
         return dict.fromkeys(names, f"not available on {sys.platform}")
     c = libc()
+    parent, last_word = os.getppid(), ctypes.c_int()
+    c.prctl(PR_GET_PDEATHSIG, ctypes.byref(last_word), 0, 0, 0)
     up = {"netns": _leave_network(c), "empty_root": _leave_files(empty_dir)}
     up["uid"] = _leave_root()
     up["capabilities"] = _drop_capabilities(c)
     up["no_new_privs"] = _asked(c.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     up["landlock"] = _enter_landlock(c)
     c.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # With its user a process loses the signal that tells it of its parent's death.
+    c.prctl(PR_SET_PDEATHSIG, last_word.value, 0, 0, 0)
+    if last_word.value and os.getppid() != parent:
+        os.kill(os.getpid(), last_word.value)
     return up
 
 
