@@ -32,6 +32,7 @@ class Store:
     port: int = field(default_factory=free_port)
     output: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
+    _reader: threading.Thread = field(default_factory=threading.Thread)
     _open: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -66,17 +67,19 @@ class Store:
             text=True,
             start_new_session=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         assert self._open.wait(OPEN_TIMEOUT_S), "".join(self.output)
         return self
 
     def _read(self) -> None:
         assert self.process is not None
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.output.append(line)
-            if "closes it" in line:
-                self._open.set()
+        with self.process.stdout as output:
+            for line in output:
+                self.output.append(line)
+                if "closes it" in line:
+                    self._open.set()
         self._open.set()
 
     def stop(self) -> int:
@@ -84,9 +87,16 @@ class Store:
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
         status = self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self._reader.join(10)
         return status
+
+    def die(self) -> None:
+        """End the supervisor with SIGKILL, and wait until its last part has followed."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(20)
+        assert not self._reader.is_alive(), "A part has outlived the store."
 
     def pids(self, part: str) -> list[int]:
         """The processes of one part of the store: engine, runners, worker or web."""

@@ -16,6 +16,7 @@ from tests.e2e.lab import Lab, ending, first, follow, until
 pytestmark = pytest.mark.e2e
 
 BACK_WITHIN_S = 5.0
+PARTS = ("engine", "runners", "worker", "web")
 STEADY = '''"""Goes on for as long as it is let."""
 
 import time
@@ -119,9 +120,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         steady = pool.submit(
             made.publish, folder, "faults.steady", STEADY, permissions=("llm.generate",)
         )
-        hostile = pool.submit(
-            made.publish, folder, "faults.hostile", HOSTILE, wall_s=5, cpu_ms=500
-        )
+        hostile = pool.submit(made.publish, folder, "faults.hostile", HOSTILE, wall_s=5, cpu_ms=500)
         assert (steady.result(), hostile.result()) == ("faults.steady", "faults.hostile")
     yield made
     made.close()
@@ -274,3 +273,26 @@ def test_a_hostile_app_ends_in_its_error_while_others_work(
     assert state == "failed"
     assert HARM[harm] in sentence
     assert HARM[harm] in noor.client.get(harming).text
+
+
+def test_a_person_stops_a_run_that_would_never_end(lab: Lab, noor: Person) -> None:
+    burning = noor.start("faults.steady", "burn")
+    seen = follow(noor, burning)
+    first(seen, "text")
+    asked = time.monotonic()
+    noor.post(f"{burning}/stop", "/apps/faults.steady")
+    assert ending(seen)[0] == "stopped"
+    assert time.monotonic() - asked <= allowed_s() / 2
+    assert "You stopped this run" in noor.client.get(burning).text
+
+
+def test_a_store_that_was_killed_whole_opens_again(lab: Lab, noor: Person) -> None:
+    burning = noor.start("faults.steady", "burn")
+    first(follow(noor, burning), "text")
+    # Nothing stays behind that would hold the port, the sockets or the model.
+    lab.store.die()
+    assert [pid for part in PARTS for pid in lab.store.pids(part)] == []
+    lab.store.start()
+    until(lambda: 'role="alert"' in noor.client.get(burning).text)
+    assert ending(follow(noor, burning))[0] == "failed"
+    assert works(noor, "write", times="1")
