@@ -3,9 +3,12 @@
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from caravan.bundle import build
+from caravan.reading import read_manifest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.api import Person, write_app
@@ -164,3 +167,61 @@ def test_a_developer_publishes_and_an_operator_approves(
     page.goto("/portal/")
     expect(page.locator(".run-row")).to_contain_text(ident)
     shoot(page, shots, "portal")
+
+
+def test_a_run_stops_when_the_person_presses_stop(
+    page: Page, store: Store, operator: tuple[str, str], shots: Path, tmp_path: Path
+) -> None:
+    locale = str(page.evaluate("navigator.language"))
+    ident = f"walker.counter-{locale[:2]}"
+    body = (
+        '"""Counts."""\n\nfrom caravan import App, Context\n\napp = App()\n\n\n'
+        '@app.action("Count")\ndef count(ctx: Context):\n'
+        '    """Count slowly."""\n'
+        "    for number in range(5000):\n"
+        '        ctx.kv.user.set("number", number)\n'
+        '        yield f"{number} "\n'
+    )
+    folder = write_app(tmp_path / "counter", ident, body, permissions=("kv.user",))
+    _publish_as_operator(store, operator, folder)
+    sign_up(page)
+    run(page, ident)
+    expect(page.locator(".run-text").first).to_contain_text("10 ")
+    shoot(page, shots, "run-streaming")
+    page.keyboard.press("Escape")
+    assert "0 1 2 3" in finished(page)
+    expect(page.locator("[data-run-stop]")).to_have_count(0)
+    page.reload()
+    assert "4999" not in finished(page)
+    shoot(page, shots, "run-stopped")
+
+
+def _publish_as_operator(store: Store, operator: tuple[str, str], folder: Path) -> None:
+    """Upload through the browser's door; what an operator uploads is published once checked."""
+    email, password = operator
+    person = Person(store.url)
+    signed_in = person.post(
+        "/accounts/sign-in", "/accounts/sign-in", email=email, password=password
+    )
+    assert signed_in.status_code == 200
+    person.post("/portal/become-developer", "/portal/")
+    page = person.client.get("/portal/upload").text
+    token = re.search(r'name="csrf_token" value="([0-9a-f]+)"', page)
+    assert token
+    answer = person.client.post(
+        "/portal/upload",
+        data={"csrf_token": token[1]},
+        files={"bundle": ("app.caravan", build(folder))},
+    )
+    assert answer.status_code == 200, answer.text
+    ident = folder_ident(folder)
+    deadline = time.monotonic() + 30
+    while person.client.get(f"/apps/{ident}").status_code != 200:
+        assert time.monotonic() < deadline, "the app was not published in thirty seconds"
+        time.sleep(0.1)
+    person.close()
+
+
+def folder_ident(folder: Path) -> str:
+    """The ident in an app folder's manifest."""
+    return read_manifest((folder / "caravan.toml").read_bytes()).app.id
