@@ -141,7 +141,7 @@ def train(plan: Plan, vocabulary: Vocabulary, shape: Shape, checkpoint: Path) ->
 def main() -> None:
     """Read the command line, train, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--steps", type=int, default=4200)
     parser.add_argument("--batch-tokens", type=int, default=3072)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=7)

@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -66,7 +67,8 @@ def postgres() -> Iterator[str | None]:
                 time.sleep(0.05)
             yield f"postgresql://caravan@/postgres?host={folder}"
         finally:
-            process.terminate()
+            # A fast shutdown: SIGTERM would wait for clients that forgot to leave.
+            process.send_signal(signal.SIGINT)
             process.wait()
 
 

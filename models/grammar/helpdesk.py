@@ -2,6 +2,7 @@
 
 import json
 from random import Random
+from typing import Any
 
 from models.grammar.complaints import (
     GREETINGS,
@@ -35,7 +36,7 @@ QUESTION_STARTS = (
 )
 
 # The answer must fit this schema; keys in alphabetical order, as the model was taught.
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "mood": {"type": "string", "enum": list(MOODS)},

@@ -1,8 +1,10 @@
 """What the phrasebook app asks, and the translation it should get."""
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from random import Random
 
 from models.grammar.example import Example, as_typed, is_held_out, with_capital
@@ -61,6 +63,28 @@ def sayings() -> list[dict[str, str]]:
     return [dict(zip(CODES, row, strict=True)) for row in rows]
 
 
+def _key(number: int, entries: Iterable[Entry]) -> str:
+    return f"phrasebook:{number}:" + "/".join(entry.key for entry in entries)
+
+
+@cache
+def _taught() -> frozenset[str]:
+    """Find the terms that at least one combination outside the examination uses."""
+    found: set[str] = set()
+    for number, pattern in enumerate(patterns()):
+        for entries in product(*(kinds()[kind] for _, kind in pattern.slots)):
+            if not is_held_out(_key(number, entries)):
+                found.update(entry.key for entry in entries)
+    return frozenset(found)
+
+
+def _is_examined(number: int, entries: Collection[Entry]) -> bool:
+    """Tell whether a combination is kept for the examination: none of its terms is new there."""
+    if not is_held_out(_key(number, entries)):
+        return False
+    return all(entry.key in _taught() for entry in entries)
+
+
 def system_for(language: str) -> str:
     """The instruction the phrasebook app sends."""
     return f"Translate the text into {language}. Answer with the translation alone."
@@ -89,9 +113,9 @@ def sentence(rng: Random, language: str, *, held_out: bool) -> Example:
         number = rng.randrange(len(patterns()))
         pattern = patterns()[number]
         chosen = {name: rng.choice(kinds()[kind]) for name, kind in pattern.slots}
-        key = f"phrasebook:{number}:" + "/".join(entry.key for entry in chosen.values())
-        if is_held_out(key) == held_out:
+        if _is_examined(number, chosen.values()) == held_out:
             break
+    key = _key(number, chosen.values())
     said = {"en": pattern.say("en", chosen), code: pattern.say(code, chosen)}
     if said["en"].startswith(REQUESTS) and rng.random() < 0.4:
         said = {each: _with_please(text, each) for each, text in said.items()}
