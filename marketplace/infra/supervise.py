@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 GRACE_S = 8.0
-RESTART_PAUSE_S = 0.5
+RESTART_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 STABLE_S = 30.0
 PR_SET_PDEATHSIG = 1

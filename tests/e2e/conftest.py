@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.e2e.api import Person
 from tests.e2e.store import Store
 
 CHROMIUM = next(
@@ -26,6 +27,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     running = Store(tmp_path_factory.mktemp("store")).start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def operator(store: Store) -> tuple[str, str]:
+    """The first operator, made with the one-time link."""
+    email, password = OPERATOR
+    person = Person(store.url)
+    link = store.setup_link.removeprefix(store.url)
+    answer = person.post(link, link, name="Amal", email=email, password=password)
+    assert answer.status_code == 200, answer.text
+    assert person.client.get(link).status_code == 404, "the link must work once"
+    person.close()
+    return OPERATOR
 
 
 @pytest.fixture(scope="session")

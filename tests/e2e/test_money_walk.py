@@ -10,10 +10,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from marketplace.kernel.clock import utc_now
 from tests.e2e.people import finished, run, sign_in, sign_up
 from tests.e2e.store import Store
-from tests.e2e.test_walk import operator, shoot
+from tests.e2e.test_walk import shoot
 
 pytestmark = pytest.mark.e2e
-__all__ = ["operator"]
 
 FACTS = {
     "product": "wool rug",

@@ -12,7 +12,6 @@ from caravan.reading import read_manifest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.api import Person, write_app
-from tests.e2e.conftest import OPERATOR
 from tests.e2e.people import finished, run, sign_in, sign_up
 from tests.e2e.store import ROOT, Store
 
@@ -24,19 +23,6 @@ def shoot(page: Page, shots: Path, name: str) -> None:
     """Keep a picture of the page, named by language."""
     locale = page.locator("html").get_attribute("lang")
     page.screenshot(path=shots / f"{name}-{locale}.png", full_page=True)
-
-
-@pytest.fixture(scope="session")
-def operator(store: Store) -> tuple[str, str]:
-    """The first operator, made with the one-time link."""
-    email, password = OPERATOR
-    person = Person(store.url)
-    link = store.setup_link.removeprefix(store.url)
-    answer = person.post(link, link, name="Amal", email=email, password=password)
-    assert answer.status_code == 200, answer.text
-    assert person.client.get(link).status_code == 404, "the link must work once"
-    person.close()
-    return OPERATOR
 
 
 def test_a_visitor_browses_without_an_account(page: Page, shots: Path) -> None:
