@@ -50,9 +50,10 @@ def normalised(words: str) -> str:
 
     `كَتَبَ` becomes `كتب`, `إدارة` becomes `اداره`, `Café` becomes `cafe`.
     """
-    apart = unicodedata.normalize("NFKD", words.casefold())
+    apart = unicodedata.normalize("NFKD", words)
     bare = "".join(c for c in apart if not unicodedata.combining(c) and c != TATWEEL)
-    return unicodedata.normalize("NFKC", bare).translate(FOLDED)
+    # Only taken apart are letters such as the mathematical 𝑨 capitals that can be made small.
+    return unicodedata.normalize("NFKC", bare.casefold()).translate(FOLDED)
 
 
 def create(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.evaluate import is_true_advert
@@ -64,19 +64,25 @@ def test_every_pattern_can_be_said_with_every_kind_of_word_in_every_language() -
                 assert all("{" not in pattern.say(code, chosen) for code in phrasebook.CODES)
 
 
+def is_examined(example: Example) -> bool:
+    kept = phrasebook.is_examined if example.app == "phrasebook" else is_held_out
+    return bool(example.key) and kept(example.key)
+
+
 @given(SEEDS)
-def test_a_lesson_repeats_from_its_seed_and_is_never_held_out(seed: int) -> None:
+@example(114388234)  # “My ear hurts.”, the only sentence with an ear, so it must be taught
+def test_a_lesson_repeats_from_its_seed_and_is_never_examined(seed: int) -> None:
     lesson = curriculum.lesson(Random(seed))
     assert lesson == curriculum.lesson(Random(seed))
     assert lesson.user
     assert lesson.answer
-    assert not is_held_out(lesson.key)
+    assert not is_examined(lesson)
 
 
 @pytest.mark.parametrize("app", ["phrasebook", "helpdesk", "reply", "copywriter"])
 @given(seed=SEEDS)
 def test_an_examination_is_always_held_out(app: str, seed: int) -> None:
-    assert is_held_out(curriculum.examination(app, Random(seed)).key)
+    assert is_examined(curriculum.examination(app, Random(seed)))
 
 
 def test_about_the_meant_share_of_combinations_is_held_out() -> None:
