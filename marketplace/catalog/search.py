@@ -52,7 +52,7 @@ def normalised(words: str) -> str:
     """
     apart = unicodedata.normalize("NFKD", words)
     bare = "".join(c for c in apart if not unicodedata.combining(c) and c != TATWEEL)
-    # Only taken apart are letters such as the mathematical 𝑨 capitals that can be made small.
+    # Only taken apart are letters such as the mathematical capitals that can be made small.
     return unicodedata.normalize("NFKC", bare.casefold()).translate(FOLDED)
 
 

@@ -16,16 +16,19 @@ from typing import Any
 from marketplace.inference.frames import BadFrame, FrameReader, pack
 from marketplace.inference.ports import (
     BadGeneration,
+    Embedded,
+    Embedding,
     EngineGone,
     EngineStatus,
     Finished,
     Generation,
-    Piece,
-    Queued,
+    type_answer_event,
 )
 from marketplace.inference.wire import (
     LOADING,
     check,
+    check_embedding,
+    from_embedding,
     from_generation,
     to_event,
     to_status,
@@ -125,7 +128,7 @@ class Connection:
                 queue = self.queues.get(number)
                 if queue is not None:
                     queue.put(event)
-                if isinstance(event, (Finished, CaravanError)):
+                if isinstance(event, (Finished, Embedded, CaravanError)):
                     self.forget(number)
         elif frame["op"] == "status":
             queue = self.queues.get(frame["n"])
@@ -155,26 +158,28 @@ class EngineClient:
         self._connection: Connection | None = None
         self._pid = os.getpid()
 
-    def generate(self, generation: Generation) -> Iterator[Queued | Piece | Finished]:
+    def generate(self, generation: Generation) -> Iterator[type_answer_event]:
         """Stream one answer; see `Inference.generate`.
 
         Raises: EngineGone when the engine dies meanwhile, Unavailable when there is none.
         """
         check(generation)
-        frame = from_generation(generation)
-        deadline = time.monotonic() + self._patience_s
-        while True:
-            connection, number, queue = self._begin(generation.request_id, frame, deadline)
-            try:
-                first = self._next(queue)
-                if _is_loading(first) and time.monotonic() < deadline:
-                    time.sleep(RETRY_EVERY_S)
-                    continue
-                yield from self._events(first, queue)
-                return
-            finally:
-                if connection.forget(number):
-                    self._withdraw(connection, number)
+        frame = {"op": "generate", "generation": from_generation(generation)}
+        for event in self._ask(generation.request_id, frame):
+            if not isinstance(event, Embedded):
+                yield event
+
+    def embed(self, embedding: Embedding) -> Embedded:
+        """Turn texts into vectors; see `Inference.embed`.
+
+        Raises: EngineGone when the engine dies meanwhile, Unavailable when there is none.
+        """
+        check_embedding(embedding)
+        frame = {"op": "embed", "embedding": from_embedding(embedding)}
+        for event in self._ask(embedding.request_id, frame):
+            if isinstance(event, Embedded):
+                return event
+        raise EngineGone(GONE)
 
     def cancel(self, request_id: str) -> None:
         """Stop a request from any thread; its iterator then ends with `cancelled`."""
@@ -210,15 +215,32 @@ class EngineClient:
             connection.is_open = False
             connection.hang_up()
 
+    def _ask(
+        self, request_id: str, frame: dict[str, Any]
+    ) -> Iterator[type_answer_event | Embedded]:
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            connection, number, queue = self._begin(request_id, frame, deadline)
+            try:
+                first = self._next(queue)
+                if _is_loading(first) and time.monotonic() < deadline:
+                    time.sleep(RETRY_EVERY_S)
+                    continue
+                yield from self._events(first, queue)
+                return
+            finally:
+                if connection.forget(number):
+                    self._withdraw(connection, number)
+
     def _events(
         self, event: type_event | EngineStatus, queue: SimpleQueue[type_event | EngineStatus]
-    ) -> Iterator[Queued | Piece | Finished]:
+    ) -> Iterator[type_answer_event | Embedded]:
         while True:
             if isinstance(event, CaravanError):
                 raise event
             if not isinstance(event, EngineStatus):
                 yield event
-            if isinstance(event, Finished):
+            if isinstance(event, (Finished, Embedded)):
                 return
             event = self._next(queue)
 
@@ -232,13 +254,13 @@ class EngineClient:
                     raise EngineGone(GONE) from None
 
     def _begin(
-        self, request_id: str, generation: dict[str, Any], deadline: float
+        self, request_id: str, frame: dict[str, Any], deadline: float
     ) -> tuple[Connection, int, SimpleQueue[type_event | EngineStatus]]:
         while True:
             try:
                 connection = self._connect()
                 number, queue = connection.open_request(request_id)
-                connection.send({"op": "generate", "n": number, "generation": generation})
+                connection.send({**frame, "n": number})
             except (EngineGone, OSError) as error:
                 # Nothing of the answer can have come yet, so trying again repeats nothing.
                 if time.monotonic() >= deadline:

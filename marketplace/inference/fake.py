@@ -1,32 +1,42 @@
 """A language model that says what it is told, behind the same door as the real one."""
 
 from collections.abc import Callable, Iterator, Sequence
+from math import hypot
 from threading import Event, Lock
+from zlib import crc32
 
 from marketplace.inference.ports import (
+    Embedded,
+    Embedding,
     EngineStatus,
     Finished,
     Generation,
     ModelUnavailable,
     Piece,
-    Queued,
+    ToolCall,
     Usage,
+    type_answer_event,
 )
 from marketplace.inference.text import TextStream
-from marketplace.inference.wire import check
+from marketplace.inference.wire import check, check_embedding
 
-type_answer = Sequence[str] | Callable[[Generation], Sequence[str]]
+VECTOR_SIZE = 64
+
+type_pieces = Sequence[str | ToolCall]
+type_answer = type_pieces | Callable[[Generation], type_pieces]
 
 
 class FakeInference:
     """Answers every request with the same pieces, or with what a function makes of it.
 
     Args:
-        pieces: the answer, one token a piece; or a function from the request to it.
+        pieces: the answer, one token a piece, calls of tools among them; or a function from the
+            request to it.
         why_not: makes it an engine without a model, with this sentence.
 
     Attributes:
         asked: every generation it was asked for, in order.
+        embedded: every embedding it was asked for, in order.
         gate: cleared by a test, it holds answers back before each piece.
     """
 
@@ -37,14 +47,14 @@ class FakeInference:
         self._cancelled: dict[str, Event] = {}
         self._generated_tokens = 0
         self.asked: list[Generation] = []
+        self.embedded: list[Embedding] = []
         self.gate = Event()
         self.gate.set()
 
-    def generate(self, generation: Generation) -> Iterator[Queued | Piece | Finished]:
+    def generate(self, generation: Generation) -> Iterator[type_answer_event]:
         """Stream the answer; see `Inference.generate`."""
         check(generation)
-        if self._why_not is not None:
-            raise ModelUnavailable(self._why_not, rule="llm.model")
+        self._refuse_without_model()
         cancelled = Event()
         with self._lock:
             self.asked.append(generation)
@@ -54,6 +64,15 @@ class FakeInference:
         finally:
             with self._lock:
                 self._cancelled.pop(generation.request_id, None)
+
+    def embed(self, embedding: Embedding) -> Embedded:
+        """Vectors of the words in each text: texts that share words are near each other."""
+        check_embedding(embedding)
+        self._refuse_without_model()
+        self.embedded.append(embedding)
+        words = sum(len(text.split()) for text in embedding.texts)
+        vectors = tuple(_vector(text) for text in embedding.texts)
+        return Embedded(vectors, Usage(prompt_tokens=words), "Fake")
 
     def cancel(self, request_id: str) -> None:
         """Stop a request from any thread."""
@@ -75,7 +94,13 @@ class FakeInference:
             generated_tokens_total=self._generated_tokens,
         )
 
-    def _answer(self, generation: Generation, cancelled: Event) -> Iterator[Piece | Finished]:
+    def _refuse_without_model(self) -> None:
+        if self._why_not is not None:
+            raise ModelUnavailable(self._why_not, rule="llm.model")
+
+    def _answer(
+        self, generation: Generation, cancelled: Event
+    ) -> Iterator[Piece | ToolCall | Finished]:
         pieces = self._pieces(generation) if callable(self._pieces) else self._pieces
         text = TextStream(generation.stop)
         made, reason = 0, "stop"
@@ -87,7 +112,9 @@ class FakeInference:
                 break
             made += 1
             self._generated_tokens += 1
-            if shown := text.push(piece.encode()):
+            if isinstance(piece, ToolCall):
+                yield piece
+            elif shown := text.push(piece.encode()):
                 yield Piece(shown)
             if text.is_stopped:
                 break
@@ -98,3 +125,11 @@ class FakeInference:
             yield Piece(rest)
         words = sum(len(message.content.split()) for message in generation.messages)
         yield Finished(reason, Usage(prompt_tokens=words, generated_tokens=made), "Fake")
+
+
+def _vector(text: str) -> tuple[float, ...]:
+    counts = [0.0] * VECTOR_SIZE
+    for word in text.lower().split() or [text]:
+        counts[crc32(word.encode()) % VECTOR_SIZE] += 1.0
+    length = hypot(*counts)
+    return tuple(count / length for count in counts)

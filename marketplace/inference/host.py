@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from marketplace.inference.ports import EngineStatus, Generation, ModelUnavailable
+from marketplace.inference.ports import Embedding, EngineStatus, Generation, ModelUnavailable
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.wire import LOADING, type_event
 from marketplace.kernel.errors import CaravanError
@@ -58,9 +58,9 @@ class EngineHost:
         """Begin to load the model; `status` tells when it is ready."""
         self._thread.start()
 
-    def submit(self, key: Hashable, generation: Generation) -> None:
+    def submit(self, key: Hashable, request: Generation | Embedding) -> None:
         """Take a request; its events, or an error in their place, go to `emit`."""
-        self._intake.submit(self._prepare, key, generation)
+        self._intake.submit(self._prepare, key, request)
 
     def cancel(self, key: Hashable) -> None:
         """End a request by the next step."""
@@ -135,10 +135,14 @@ class EngineHost:
         if self._why_not:
             log.error("%s", self._why_not)
 
-    def _prepare(self, key: Hashable, generation: Generation) -> None:
+    def _prepare(self, key: Hashable, request: Generation | Embedding) -> None:
         self._preparing_since = time.monotonic()
         try:
-            self._loaded().submit(key, generation)
+            engine = self._loaded()
+            if isinstance(request, Embedding):
+                engine.embed(key, request)
+            else:
+                engine.submit(key, request)
         except CaravanError as error:
             self._emit([(key, error)])
         except Exception:

@@ -20,11 +20,38 @@ class BadGeneration(Invalid):
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function the model may ask for; `parameters` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a function; `arguments` is the JSON text of an object."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; `role` is system, user or assistant."""
+    """One turn of a conversation; `role` is system, user, assistant or tool.
+
+    Args:
+        images: PNG or JPEG files that belong to a turn of the user; they are seen before its text.
+        tool_calls: what the assistant asked for in this turn.
+        tool_call_id: which call a turn of the role tool answers.
+    """
 
     role: str
     content: str
+    images: tuple[bytes, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +67,9 @@ class Generation:
         json_schema: the answer is a JSON value of this schema; excludes `grammar`.
         grammar: the answer matches this GBNF grammar (its rule `root`). For grammars of our own
             alone, never an app's: a hostile one occupies the engine until its watchdog ends it.
+        tools: functions the model may ask for; its wishes come as `ToolCall` events. Excludes
+            `json_schema` and `grammar`.
+        adapter: sha256 of a LoRA adapter's file that the store has laid out for the engine.
     """
 
     request_id: str
@@ -54,6 +84,18 @@ class Generation:
     stop: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
     grammar: str | None = None
+    tools: tuple[Tool, ...] = ()
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Texts to be turned into vectors; `app` and `person` as in `Generation`."""
+
+    request_id: str
+    app: str
+    person: str
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +135,15 @@ class Finished:
     """The answer is complete; `reason` is stop, length or cancelled."""
 
     reason: str
+    usage: Usage
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """One vector of length 1 for each text, in order."""
+
+    vectors: tuple[tuple[float, ...], ...]
     usage: Usage
     model: str
 
@@ -141,16 +192,27 @@ class EngineStatus:
     uptime_s: int = 0
 
 
+type_answer_event = Queued | Piece | ToolCall | Finished
+
+
 class Inference(Protocol):
     """A language model behind one door; the engine process, an upstream, or a fake."""
 
-    def generate(self, generation: Generation) -> Iterator[Queued | Piece | Finished]:
+    def generate(self, generation: Generation) -> Iterator[type_answer_event]:
         """Stream one answer; the last event is `Finished`.
 
         Closing the iterator cancels the request by the engine's next step.
 
         Raises: Unavailable (no engine, no model), Limited (the app's queue is full), or
             Invalid (the request cannot be carried out), at the first event or later.
+        """
+        ...
+
+    def embed(self, embedding: Embedding) -> Embedded:
+        """Turn texts into vectors, beside the answers that are being generated.
+
+        Raises: Unavailable (no engine, no model that can), Limited (too many wait), or Invalid
+            (a text is empty or too long).
         """
         ...
 

@@ -17,10 +17,16 @@ from typing import Any
 
 from marketplace.inference.frames import BadFrame, FrameReader, pack
 from marketplace.inference.host import EngineHost
-from marketplace.inference.ports import Finished
+from marketplace.inference.ports import Embedded, Embedding, Finished, Generation
 from marketplace.inference.scheduler import QueueFull
 from marketplace.inference.settings import InferenceSettings
-from marketplace.inference.wire import from_event, from_status, to_generation, type_event
+from marketplace.inference.wire import (
+    from_event,
+    from_status,
+    to_embedding,
+    to_generation,
+    type_event,
+)
 from marketplace.kernel.errors import CaravanError, Conflict, Invalid
 
 log = logging.getLogger(__name__)
@@ -131,7 +137,9 @@ class EngineServer:
             raise BadFrame("The frame has no number `n`.")
         match frame["op"]:
             case "generate":
-                self._generate(peer, number, frame.get("generation"))
+                self._take(peer, number, lambda: to_generation(frame.get("generation")))
+            case "embed":
+                self._take(peer, number, lambda: to_embedding(frame.get("embedding")))
             case "cancel":
                 if number in peer.open:
                     self._host.cancel((peer, number))
@@ -146,11 +154,11 @@ class EngineServer:
         for number in peer.open:
             self._host.cancel((peer, number))
 
-    def _generate(self, peer: Peer, number: int, wire: object) -> None:
+    def _take(self, peer: Peer, number: int, read: Callable[[], Generation | Embedding]) -> None:
         if number in peer.open:
             raise BadFrame(f"The number {number} is in use.")
         try:
-            generation = to_generation(wire)
+            request = read()
             # The scheduler bounds what waits; this bounds what is still being prepared for it.
             if sum(len(each.open) for each in self.peers) >= self._most_open:
                 raise QueueFull(
@@ -162,7 +170,7 @@ class EngineServer:
             peer.send({"op": "events", "events": [from_event(number, error)]})
             return
         peer.open.add(number)
-        self._host.submit((peer, number), generation)
+        self._host.submit((peer, number), request)
 
     def _emit(self, events: list[tuple[Hashable, type_event]]) -> None:
         self._loop.call_soon_threadsafe(self._deliver, events)
@@ -174,7 +182,7 @@ class EngineServer:
             peer, number = key
             if number in peer.open:
                 frames.setdefault(peer, []).append(from_event(number, event))
-                if isinstance(event, (Finished, CaravanError)):
+                if isinstance(event, (Finished, Embedded, CaravanError)):
                     peer.open.discard(number)
         for peer, batch in frames.items():
             peer.send({"op": "events", "events": batch})

@@ -48,6 +48,13 @@ class InferenceSettings(BaseModel):
         "answers are being written; four times as long while none is. Slow machines read long "
         "prompts in more and smaller steps, so that others go on and a stop is heard.",
     )
+    embedding_tokens: int = Field(
+        default=512,
+        ge=32,
+        le=16_384,
+        description="Longest text in tokens that becomes a vector, and the most tokens of one "
+        "step that makes vectors. Large vocabularies need memory for each of them.",
+    )
     gpu_layers: int = Field(
         default=-1,
         ge=-1,

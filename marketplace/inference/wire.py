@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from marketplace.inference.ports import (
     BadGeneration,
     Device,
+    Embedded,
+    Embedding,
     EngineStatus,
     Finished,
     Generation,
@@ -16,6 +19,8 @@ from marketplace.inference.ports import (
     ModelUnavailable,
     Piece,
     Queued,
+    Tool,
+    ToolCall,
     Usage,
 )
 from marketplace.inference.scheduler import QueueFull
@@ -23,9 +28,33 @@ from marketplace.kernel.errors import CaravanError, Invalid, Limited
 
 LOADING = "llm.loading"
 LONGEST_TEXT = 2_000_000  # characters of one message; the context ends long before
+MOST_TEXTS = 128  # of one embedding
+LARGEST_IMAGE_BYTES = 4 * 1024 * 1024
+VECTOR = np.dtype("<f4")
 
-type_event = Queued | Piece | Finished | CaravanError
+type_event = Queued | Piece | ToolCall | Finished | Embedded | CaravanError
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
+Image = Annotated[bytes, Field(min_length=1, max_length=LARGEST_IMAGE_BYTES)]
+FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Frame = TypeVar("Frame", bound=BaseModel)
+
+
+class ToolFrame(BaseModel):
+    """A function the model may ask for, as it is sent."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    name: FunctionName
+    description: str = Field(max_length=4000)
+    parameters: dict[str, Any]
+
+
+class ToolCallFrame(BaseModel):
+    """A function the model asked for, as it is sent."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    id: str = Field(max_length=200)
+    name: FunctionName
+    arguments: str = Field(max_length=LONGEST_TEXT)
 
 
 class MessageFrame(BaseModel):
@@ -34,6 +63,26 @@ class MessageFrame(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
     role: Literal["system", "user", "assistant", "tool"]
     content: str = Field(max_length=LONGEST_TEXT)
+    images: list[Image] = Field(max_length=8)
+    tool_calls: list[ToolCallFrame] = Field(max_length=64)
+    tool_call_id: Annotated[str, Field(max_length=200)] | None
+
+    def message(self) -> Message:
+        """The turn it stands for."""
+        calls = tuple(ToolCall(call.id, call.name, call.arguments) for call in self.tool_calls)
+        return Message(self.role, self.content, tuple(self.images), calls, self.tool_call_id)
+
+
+class EmbeddingFrame(BaseModel):
+    """An embedding as it is sent, with the bounds every engine keeps."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    request_id: ShortText
+    app: ShortText
+    person: Annotated[str, Field(max_length=200)]
+    texts: list[Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]] = Field(
+        min_length=1, max_length=MOST_TEXTS
+    )
 
 
 class GenerationFrame(BaseModel):
@@ -52,6 +101,8 @@ class GenerationFrame(BaseModel):
     stop: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(max_length=16)
     json_schema: dict[str, Any] | None
     grammar: Annotated[str, Field(max_length=65_536)] | None
+    tools: list[ToolFrame] = Field(max_length=64)
+    adapter: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
 
     def generation(self) -> Generation:
         """The generation it stands for."""
@@ -59,7 +110,7 @@ class GenerationFrame(BaseModel):
             request_id=self.request_id,
             app=self.app,
             person=self.person,
-            messages=tuple(Message(turn.role, turn.content) for turn in self.messages),
+            messages=tuple(turn.message() for turn in self.messages),
             max_tokens=self.max_tokens,
             temperature=self.temperature,
             top_k=self.top_k,
@@ -68,6 +119,8 @@ class GenerationFrame(BaseModel):
             stop=tuple(self.stop),
             json_schema=self.json_schema,
             grammar=self.grammar,
+            tools=tuple(Tool(tool.name, tool.description, tool.parameters) for tool in self.tools),
+            adapter=self.adapter,
         )
 
 
@@ -77,30 +130,52 @@ def from_generation(generation: Generation) -> dict[str, Any]:
     schema = generation.json_schema
     return {
         **frame,
-        "messages": [asdict(message) for message in generation.messages],
+        "messages": [_from_message(message) for message in generation.messages],
         "temperature": float(generation.temperature),
         "top_p": float(generation.top_p),
         "stop": list(generation.stop),
         "json_schema": None if schema is None else dict(schema),
+        "tools": [
+            {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": dict(tool.parameters),
+            }
+            for tool in generation.tools
+        ],
     }
+
+
+def from_embedding(embedding: Embedding) -> dict[str, Any]:
+    """An embedding as plain lists and maps."""
+    frame = {name.name: getattr(embedding, name.name) for name in fields(embedding)}
+    return {**frame, "texts": list(embedding.texts)}
 
 
 def to_generation(frame: object) -> Generation:
     """The generation in a frame. Raises: BadGeneration naming the field that is wrong."""
-    try:
-        return GenerationFrame.model_validate(frame).generation()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "generation"
+    generation = _read(GenerationFrame, frame).generation()
+    if generation.tools and (generation.json_schema is not None or generation.grammar is not None):
         raise BadGeneration(
-            f"The request to the language model is wrong at `{where}`: {first['msg']}.",
-            rule="llm.request",
-        ) from error
+            "Send tools, or a JSON schema or grammar for the answer, not both.", rule="llm.tools"
+        )
+    return generation
+
+
+def to_embedding(frame: object) -> Embedding:
+    """The embedding in a frame. Raises: BadGeneration naming the field that is wrong."""
+    read = _read(EmbeddingFrame, frame)
+    return Embedding(read.request_id, read.app, read.person, tuple(read.texts))
 
 
 def check(generation: Generation) -> None:
     """Hold a generation against the bounds every engine keeps. Raises: BadGeneration."""
     to_generation(from_generation(generation))
+
+
+def check_embedding(embedding: Embedding) -> None:
+    """Hold an embedding against the bounds every engine keeps. Raises: BadGeneration."""
+    to_embedding(from_embedding(embedding))
 
 
 def from_event(number: int, event: type_event) -> list[Any]:
@@ -111,6 +186,11 @@ def from_event(number: int, event: type_event) -> list[Any]:
         return [number, "queued", event.position]
     if isinstance(event, Finished):
         return [number, "finished", event.reason, list(astuple(event.usage)), event.model]
+    if isinstance(event, ToolCall):
+        return [number, "tool", event.id, event.name, event.arguments]
+    if isinstance(event, Embedded):
+        vectors = [np.asarray(vector, VECTOR).tobytes() for vector in event.vectors]
+        return [number, "embedded", vectors, list(astuple(event.usage)), event.model]
     return [number, "error", *_from_error(event)]
 
 
@@ -123,6 +203,11 @@ def to_event(wire: Sequence[Any]) -> tuple[int, type_event]:
             return number, Queued(position)
         case [int(number), "finished", str(reason), [*usage], str(model)]:
             return number, Finished(reason, Usage(*usage), model)
+        case [int(number), "tool", str(ident), str(name), str(arguments)]:
+            return number, ToolCall(ident, name, arguments)
+        case [int(number), "embedded", [*packed], [*usage], str(model)]:
+            vectors = tuple(tuple(np.frombuffer(each, VECTOR).tolist()) for each in packed)
+            return number, Embedded(vectors, Usage(*usage), model)
         case [int(number), "error", str(family), str(message), rule, retry_after_s]:
             return number, _to_error(family, message, rule, retry_after_s)
     raise ValueError(f"not an event: {wire!r:.100}")
@@ -139,6 +224,28 @@ def to_status(wire: Mapping[str, Any]) -> EngineStatus:
     values = {key: value for key, value in wire.items() if key in known}
     devices = tuple(Device(**device) for device in values.pop("devices", ()))
     return EngineStatus(**values, devices=devices)
+
+
+def _read(kind: type[Frame], frame: object) -> Frame:
+    try:
+        return kind.model_validate(frame)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "request"
+        raise BadGeneration(
+            f"The request to the language model is wrong at `{where}`: {first['msg']}.",
+            rule="llm.request",
+        ) from error
+
+
+def _from_message(message: Message) -> dict[str, Any]:
+    return {
+        "role": message.role,
+        "content": message.content,
+        "images": list(message.images),
+        "tool_calls": [asdict(call) for call in message.tool_calls],
+        "tool_call_id": message.tool_call_id,
+    }
 
 
 def _from_error(error: CaravanError) -> list[Any]:

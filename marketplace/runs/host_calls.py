@@ -20,6 +20,7 @@ from marketplace.inference.ports import (
     Piece,
     Queued,
     Usage,
+    type_answer_event,
 )
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
@@ -101,7 +102,7 @@ class Desk:
         self._database = database
         self._inference = inference
         self._events = events
-        self._streams: dict[int, Iterator[Queued | Piece | Finished]] = {}
+        self._streams: dict[int, Iterator[type_answer_event]] = {}
         self._requests: set[str] = set()
         self._promised: dict[int, int] = {}
         self._cancelled = threading.Event()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from math import dist, hypot
 from pathlib import Path
 from threading import Thread
 
@@ -9,10 +10,16 @@ import pytest
 
 from marketplace.inference.client import EngineClient
 from marketplace.inference.fake import FakeInference
-from marketplace.inference.ports import Finished, Inference, Piece
+from marketplace.inference.ports import Finished, Inference, Message, Piece, Tool
 from marketplace.kernel.errors import Invalid, Unavailable
 from tests.inference.conftest import require_llama
-from tests.inference.engines import end_of, make_generation, start_engine, text_of
+from tests.inference.engines import (
+    end_of,
+    make_embedding,
+    make_generation,
+    start_engine,
+    text_of,
+)
 from tests.inference.tiny_models import LETTERS, write_alphabet
 
 ALPHABET = "".join(LETTERS)
@@ -137,6 +144,9 @@ def test_many_threads_get_each_their_own_answer(inference: Inference) -> None:
         ({"messages": ()}, "messages"),
         ({"stop": ("",)}, "stop"),
         ({"app": ""}, "app"),
+        ({"adapter": "../../etc"}, "adapter"),
+        ({"tools": (Tool("no spaces", "", {}),)}, "tools.0.name"),
+        ({"messages": (Message("user", "look", images=(b"",)),)}, "messages.0.images.0"),
     ],
 )
 def test_a_request_out_of_bounds_is_refused_by_the_fields_name(
@@ -145,6 +155,35 @@ def test_a_request_out_of_bounds_is_refused_by_the_fields_name(
     generation = replace(make_generation(), **wrong)  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(Invalid, match=f"wrong at `{field}"):
         next(inference.generate(generation))
+
+
+def test_a_text_becomes_a_vector_of_length_one_the_same_each_time(inference: Inference) -> None:
+    first = inference.embed(make_embedding("abc", "xyz", "abc"))
+    assert len(first.vectors) == 3
+    assert [hypot(*vector) for vector in first.vectors] == pytest.approx([1, 1, 1], abs=1e-5)
+    assert dist(first.vectors[0], first.vectors[2]) < 1e-5 < dist(*first.vectors[:2])
+    assert first.usage.prompt_tokens >= 3
+    assert first.usage.generated_tokens == 0
+    assert first.model
+    again = inference.embed(make_embedding("abc"))
+    assert again.vectors[0] == pytest.approx(first.vectors[0], abs=1e-5)
+
+
+def test_vectors_are_made_while_an_answer_is_being_written(inference: Inference) -> None:
+    stream = inference.generate(make_generation(max_tokens=100))
+    first = next(stream)
+    assert inference.embed(make_embedding()).vectors
+    assert text_of([first, *stream]) == ALPHABET
+
+
+@pytest.mark.parametrize(
+    ("texts", "field"), [((), "texts"), (("a", ""), "texts.1"), (("a",) * 200, "texts")]
+)
+def test_texts_that_cannot_become_vectors_are_refused(
+    inference: Inference, texts: tuple[str, ...], field: str
+) -> None:
+    with pytest.raises(Invalid, match=f"wrong at `{field}"):
+        inference.embed(replace(make_embedding(), texts=texts))
 
 
 def test_the_status_of_a_ready_engine_names_its_model(inference: Inference) -> None:
@@ -166,4 +205,7 @@ def test_without_a_model_every_answer_is_the_reason(
     assert status.why_not
     with pytest.raises(Unavailable) as refused:
         next(inference.generate(make_generation()))
+    assert refused.value.message == status.why_not
+    with pytest.raises(Unavailable) as refused:
+        inference.embed(make_embedding())
     assert refused.value.message == status.why_not

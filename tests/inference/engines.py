@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from marketplace.inference.ports import Finished, Generation, Message, Piece
+from marketplace.inference.ports import Embedding, Finished, Generation, Message, Piece
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +67,12 @@ def make_generation(content: str = "hello", **given: Any) -> Generation:
         **given,
     }
     return Generation(**wanted)
+
+
+def make_embedding(*texts: str, **given: Any) -> Embedding:
+    """A request for the vectors of some texts."""
+    wanted = {"request_id": "vectors", "app": "caravan.test", "person": "person", **given}
+    return Embedding(texts=texts or ("hello",), **wanted)
 
 
 def text_of(events: list[Any]) -> str:

@@ -14,9 +14,9 @@ from marketplace.inference.engine.sampling import NO_TOKEN, Candidates, Sampler
 from marketplace.inference.ports import Finished, ModelUnavailable, Piece, Queued
 from marketplace.inference.scheduler import Capacity, Scheduler, Sequence, Step
 from marketplace.inference.text import TextStream
+from marketplace.inference.wire import type_event
 from marketplace.kernel.errors import CaravanError
 
-type_event = Queued | Piece | Finished | CaravanError
 type_events = list[tuple[Hashable, type_event]]
 
 POSITIONS_EVERY_S = 0.2

@@ -8,9 +8,10 @@ from marketplace.inference.devices import free_bytes, why
 from marketplace.inference.engine import library
 from marketplace.inference.engine.context import Context
 from marketplace.inference.engine.decoder import Decoder, Ticket, type_events
+from marketplace.inference.engine.embedder import Embedder
 from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import Sampler
-from marketplace.inference.ports import EngineStatus, Generation
+from marketplace.inference.ports import BadGeneration, Embedding, EngineStatus, Generation
 from marketplace.inference.scheduler import Capacity
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.text import TextStream
@@ -52,10 +53,13 @@ class Engine:
             step_s=settings.step_ms / 1000,
         )
         self._decoder = Decoder(self._model, self._context, capacity, emit)
+        # Vectors are made beside the answers, with half the threads: they must not stop them.
+        self._embedder = Embedder(self._model, settings, emit, threads=max(1, self._threads // 2))
 
     def run(self) -> None:
         """Decode until `stop`, then free everything."""
         self._decoder.run()
+        self._embedder.stop()
         self._context.close()
         self._model.close()
 
@@ -66,8 +70,10 @@ class Engine:
     def submit(self, key: Hashable, generation: Generation) -> None:
         """Prepare a request here and hand it to the decode thread.
 
-        Raises: BadGeneration when its template, schema or grammar cannot be used.
+        Raises: BadGeneration when its template, schema or grammar cannot be used, or the model
+            cannot do what it asks for.
         """
+        self._refuse_what_it_cannot(generation)
         tokens = self._model.prompt(generation.messages)
         ticket = Ticket(
             key=key,
@@ -79,14 +85,42 @@ class Engine:
         )
         self._decoder.submit(ticket)
 
+    def _refuse_what_it_cannot(self, generation: Generation) -> None:
+        if any(message.images for message in generation.messages):
+            raise BadGeneration(
+                f"The model {self._model.name} cannot see pictures. Send text alone, or ask the "
+                "operator for a model with a projector.",
+                rule="llm.vision",
+            )
+        if generation.adapter is not None:
+            raise BadGeneration(
+                f"There is no adapter {generation.adapter[:12]}… for the model {self._model.name}.",
+                rule="llm.adapter",
+            )
+        if generation.tools:
+            raise BadGeneration(
+                f"The chat template of the model {self._model.name} knows no tools. Ask without "
+                "tools, or ask the operator for a model that has them.",
+                rule="llm.tools",
+            )
+
+    def embed(self, key: Hashable, embedding: Embedding) -> None:
+        """Turn texts into vectors in a thread beside the decoder.
+
+        Raises: BadGeneration for a text that is too long, QueueFull when too many wait.
+        """
+        self._embedder.submit(key, embedding)
+
     def cancel(self, key: Hashable) -> None:
         """End a request by the next step, from any thread."""
         self._decoder.cancel(key)
+        self._embedder.cancel(key)
 
     @property
     def step_began_at(self) -> float | None:
-        """When the step that is being computed began, in monotonic seconds."""
-        return self._decoder.step_began_at
+        """When the longest step that is being computed began, in monotonic seconds."""
+        steps = (self._decoder.step_began_at, self._embedder.step_began_at)
+        return min((began_at for began_at in steps if began_at is not None), default=None)
 
     def status(self) -> EngineStatus:
         """What is loaded and what goes on."""

@@ -115,8 +115,17 @@ class Model:
             text = text.removeprefix(self.vocabulary.bos)
         return self.tokens(text)
 
-    def tokens(self, text: str) -> type_tokens:
-        """The tokens of a text, control tokens in it included."""
+    @property
+    def pools_vectors(self) -> bool:
+        """Whether the model says how the vectors of its tokens become the vector of a text."""
+        return bool(self._metadata(f"{self._metadata('general.architecture')}.pooling_type"))
+
+    def tokens(self, text: str, *, reads_control: bool = True) -> type_tokens:
+        """The tokens of a text.
+
+        Args:
+            reads_control: whether written-out control tokens become control tokens.
+        """
         data = text.encode("utf-8", "replace")
         found = np.empty(len(data) + 2, dtype=np.int32)
         count = llama.llama_tokenize(
@@ -126,7 +135,7 @@ class Model:
             found.ctypes.data_as(llama.llama_token_p),
             len(found),
             True,
-            True,
+            reads_control,
         )
         if count <= 0:
             raise BadGeneration("The text gives no tokens. Send a text that is not empty.")

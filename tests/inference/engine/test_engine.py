@@ -1,11 +1,8 @@
 """The real engine in this process: batches, grammars, sampling, cancellation, receipts."""
 
 import json
-from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 import jsonschema
@@ -13,14 +10,12 @@ import pytest
 
 from marketplace.inference.ports import (
     BadGeneration,
-    Finished,
     Generation,
     Message,
     ModelUnavailable,
 )
-from marketplace.inference.settings import InferenceSettings
-from marketplace.kernel.errors import CaravanError, Limited
-from tests.inference.conftest import require_llama
+from marketplace.kernel.errors import Limited
+from tests.inference.engine.conftest import type_open
 from tests.inference.engines import end_of, make_generation, text_of
 
 SCHEMA = {
@@ -28,56 +23,6 @@ SCHEMA = {
     "properties": {"topic": {"enum": ["abc", "xyz"]}, "n": {"type": "integer"}},
     "required": ["topic", "n"],
 }
-
-
-class Bench:
-    """One engine with a thread of its own, and answers collected by request."""
-
-    def __init__(self, path: Path, **settings: Any) -> None:
-        engine = import_module("marketplace.inference.engine.engine")
-        self._events: SimpleQueue[list[tuple[Any, Any]]] = SimpleQueue()
-        self.engine = engine.Engine(path, InferenceSettings(**settings), self._events.put)
-        self._thread = Thread(target=self.engine.run)
-        self._thread.start()
-
-    def answer(self, *generations: Generation) -> list[list[Any]]:
-        """All events of requests that are sent together."""
-        for key, generation in enumerate(generations):
-            self.engine.submit(key, generation)
-        return self.collect(len(generations))
-
-    def collect(self, count: int) -> list[list[Any]]:
-        """All events of the requests 0 to `count`."""
-        answers: list[list[Any]] = [[] for _ in range(count)]
-        while not all(
-            events and isinstance(events[-1], (Finished, CaravanError)) for events in answers
-        ):
-            for key, event in self._events.get(timeout=30):
-                answers[key].append(event)
-        return answers
-
-    def close(self) -> None:
-        self.engine.stop()
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-
-
-type_open = Callable[..., Bench]
-
-
-@pytest.fixture
-def bench() -> Iterator[type_open]:
-    """Opens engines and closes them with the test."""
-    require_llama()
-    opened: list[Bench] = []
-
-    def open_one(path: Path, **settings: Any) -> Bench:
-        opened.append(Bench(path, **settings))
-        return opened[-1]
-
-    yield open_one
-    for each in opened:
-        each.close()
 
 
 def prompts() -> list[Generation]:
