@@ -5,8 +5,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -21,7 +22,7 @@ from marketplace.inference.commands import models
 from marketplace.infra import log, migrations
 from marketplace.infra.db import Database
 from marketplace.infra.jobs import Worker
-from marketplace.infra.supervise import Supervisor
+from marketplace.infra.supervise import FORK, Supervisor
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError
 from marketplace.publishing import shipped
@@ -55,11 +56,6 @@ def stopping() -> Iterator[threading.Event]:
     yield stop
 
 
-def own(*arguments: str) -> Sequence[str]:
-    """The command line of one of our own commands."""
-    return (sys.executable, "-m", "marketplace", *arguments)
-
-
 @cli.command()
 @click.option("--port", type=int, help="TCP port, instead of the setting.")
 @click.pass_obj
@@ -68,11 +64,9 @@ def serve(settings: Settings, port: int | None) -> None:
 
     Example: marketplace serve --port 8080
     """
-    environment = {}
     if port is not None:
         is_given = "public_url" in settings.web.model_fields_set
         address = settings.web.public_url if is_given else f"http://127.0.0.1:{port}"
-        environment = {"CARAVAN_WEB__PORT": str(port), "CARAVAN_WEB__PUBLIC_URL": address}
         web = settings.web.model_copy(update={"port": port, "public_url": address})
         settings = settings.model_copy(update={"web": web})
     settings.folder.mkdir(parents=True, exist_ok=True)
@@ -87,27 +81,29 @@ def serve(settings: Settings, port: int | None) -> None:
         )
     if names:
         click.echo(f"caravan: publishing {', '.join(names)}")
-    parts = {
-        "engine": composition.engine_command(settings),
-        "runners": composition.runners_command(settings),
-        "worker": own("worker"),
-        "web": own("web"),
-    }
-    with stopping() as stop:
-        ready = (settings, database, names, stop)
-        threading.Thread(target=_announce, args=ready, daemon=True).start()
-        Supervisor(parts, environment).run(stop)
     database.close()
+    with stopping() as stop:
+        herald = FORK.Process(target=_announce, args=(settings, names), daemon=True)
+        herald.start()
+        Supervisor(
+            {
+                "engine": composition.engine_command(settings),
+                "runners": composition.runners_command(settings),
+                "worker": partial(_work, settings),
+                "web": partial(_serve_pages, settings),
+            }
+        ).run(stop)
     click.echo("caravan: the store is closed")
 
 
-def _announce(
-    settings: Settings, database: Database, submitted: list[str], stop: threading.Event
-) -> None:
+def _announce(settings: Settings, submitted: list[str]) -> None:
     """Print the address once the store answers, and the link for its first operator.
 
     Apps that were submitted just now are waited for, so that the first page is not empty.
     """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    database = Database(settings.database_address())
 
     def is_ready() -> bool:
         with database.reading() as session:
@@ -115,11 +111,10 @@ def _announce(
 
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not is_ready():
-        if stop.wait(0.1):
-            return
         if time.monotonic() > deadline:
             click.echo("caravan: the store does not answer yet; its log above says why")
             return
+        time.sleep(0.05)
     click.echo(f"\n  The store is open:  {settings.web.public_url}\n")
     with database.writing() as session:
         secret = accounts.first_setup_secret(session, now=utc_now())
@@ -129,17 +124,11 @@ def _announce(
     click.echo("  Ctrl-C closes it.\n")
 
 
-@cli.command()
-@click.pass_obj
-def web(settings: Settings) -> None:
-    """Serve pages; `serve` starts this for you."""
+def _serve_pages(settings: Settings) -> None:
     Server(settings.web, lambda: composition.create_app(settings)).run()
 
 
-@cli.command()
-@click.pass_obj
-def worker(settings: Settings) -> None:
-    """Do the jobs of the queue; `serve` starts this for you."""
+def _work(settings: Settings) -> None:
     database = Database(settings.database_address())
     with stopping() as stop:
         Worker(
@@ -148,6 +137,20 @@ def worker(settings: Settings) -> None:
             composition.job_schedules(),
         ).run(stop)
     database.close()
+
+
+@cli.command()
+@click.pass_obj
+def web(settings: Settings) -> None:
+    """Serve pages; `serve` starts this for you."""
+    _serve_pages(settings)
+
+
+@cli.command()
+@click.pass_obj
+def worker(settings: Settings) -> None:
+    """Do the jobs of the queue; `serve` starts this for you."""
+    _work(settings)
 
 
 @cli.command()

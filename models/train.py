@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from models.ggufile import write_gguf
 from models.grammar.curriculum import BROAD, TRAVEL, lesson
+from models.muon import Muon
 from models.network import Network, Shape
 from models.vocabulary import Vocabulary, train_vocabulary
 
@@ -32,7 +33,7 @@ class Plan:
     peak_rate: float
     seed: int
     warmup_steps: int = 100
-    broad_steps: int = 1200
+    broad_steps: int = 800
 
     def rate(self, step: int) -> float:
         """The learning rate: up linearly, level, then down linearly over the last 40 %."""
@@ -76,7 +77,7 @@ def optimizers(network: Network, rate: float) -> list[torch.optim.Optimizer]:
     ]
     others = [w for name, w in network.named_parameters() if w.dim() == 1 or "embd" in name]
     return [
-        torch.optim.Muon(matrices, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        Muon(matrices, lr=rate),
         torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
@@ -111,16 +112,16 @@ def train(plan: Plan, vocabulary: Vocabulary, shape: Shape, checkpoint: Path) ->
     first = restore(checkpoint, network, steppers) if checkpoint.exists() else 0
     for _ in range(first):
         next(lessons)
+    hidden = torch.compile(network.hidden, dynamic=True)
     started, tokens_seen, smooth = time.monotonic(), 0, math.nan
     for step in range(first, plan.steps):
         batch, learned = next(lessons)
         for stepper in steppers:
             for group in stepper.param_groups:
                 group["lr"] = plan.rate(step)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            known = network.hidden(batch[:, :-1])[learned[:, :-1]]
-            logits = functional.linear(known, network.token_embd.weight)
-        loss = functional.cross_entropy(logits.float(), batch[:, 1:][learned[:, :-1]])
+        known = hidden(batch[:, :-1])[learned[:, :-1]]
+        logits = functional.linear(known, network.token_embd.weight)
+        loss = functional.cross_entropy(logits, batch[:, 1:][learned[:, :-1]])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         for stepper in steppers:
@@ -141,7 +142,7 @@ def train(plan: Plan, vocabulary: Vocabulary, shape: Shape, checkpoint: Path) ->
 def main() -> None:
     """Read the command line, train, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=4200)
+    parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--batch-tokens", type=int, default=3072)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=7)

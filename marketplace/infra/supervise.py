@@ -1,14 +1,16 @@
 """Keeps processes running: starts them together, restarts what dies, stops them in order."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 
 import structlog
 
@@ -16,9 +18,50 @@ GRACE_S = 8.0
 RESTART_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 STABLE_S = 30.0
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+FORK = multiprocessing.get_context("fork")
 
 log = structlog.get_logger()
+
+Body = Callable[[], None]
+
+
+class Forked:
+    """A function in a process forked from this one, which goes on from the code read already.
+
+    Reading the store's code takes seconds; a part that died is back without them.
+    """
+
+    def __init__(self, body: Body, name: str) -> None:
+        self._process: BaseProcess = FORK.Process(target=_alone, args=(body, name), name=name)
+        self._process.start()
+        self.pid: int = self._process.pid or 0
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        return self._process.exitcode
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._process.terminate()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait for its end. Raises: subprocess.TimeoutExpired."""
+        self._process.join(timeout)
+        if timeout is not None and self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(self._process.name, timeout)
+
+
+def _alone(body: Body, name: str) -> None:
+    # The signals meant for the supervisor are its own; the part sets what it listens to.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    os.setsid()
+    _die_with_parent()
+    if sys.platform == "linux":
+        # What `ps -o comm` and `top` show; the command line is the supervisor's.
+        ctypes.CDLL(None).prctl(PR_SET_NAME, f"caravan {name}".encode())
+    body()
 
 
 @dataclass
@@ -26,13 +69,13 @@ class Part:
     """One process to keep running.
 
     Args:
-        command: argv.
+        work: argv, or a function to fork for.
         pause_s: how long to wait before the next restart; grows while it keeps dying.
     """
 
     name: str
-    command: Sequence[str]
-    process: subprocess.Popen[bytes] | None = None
+    work: Sequence[str] | Body
+    process: subprocess.Popen[bytes] | Forked | None = None
     started_at: float = 0.0
     pause_s: float = RESTART_PAUSE_S
     restart_at: float = field(default=0.0)
@@ -48,15 +91,12 @@ class Supervisor:
     """Runs parts until told to stop.
 
     Args:
-        parts: name → argv, started in this order and stopped in the reverse.
-        environment: what every part gets besides our own environment.
+        parts: name → argv or function, started in this order and stopped in the reverse. For a
+            function this process is forked, so it must hold no thread and no connection then.
     """
 
-    def __init__(
-        self, parts: Mapping[str, Sequence[str]], environment: Mapping[str, str] | None = None
-    ) -> None:
-        self._parts = [Part(name, command) for name, command in parts.items()]
-        self._environment = {**os.environ, **(environment or {})}
+    def __init__(self, parts: Mapping[str, Sequence[str] | Body]) -> None:
+        self._parts = [Part(name, work) for name, work in parts.items()]
 
     def run(self, stop: threading.Event) -> None:
         """Start everything, restart what ends, and on `stop` end everything."""
@@ -70,12 +110,14 @@ class Supervisor:
             self._end_all()
 
     def _start(self, part: Part) -> None:
-        part.process = subprocess.Popen(
-            list(part.command),
-            env=self._environment,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  (no threads run yet in the supervisor)
-        )
+        if callable(part.work):
+            part.process = Forked(part.work, part.name)
+        else:
+            part.process = subprocess.Popen(
+                list(part.work),
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  (the supervisor has no threads)
+            )
         part.started_at = time.monotonic()
 
     def _look_after(self, part: Part) -> None:

@@ -1,6 +1,7 @@
 """What the phrasebook app asks, and the translation it should get."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,7 @@ COURTESIES = (
 )
 PLEASE = {"en": ", please", "fr": ", s'il vous plaît", "es": ", por favor", "ar": "، من فضلك"}
 REQUESTS = ("I would like", "can I have", "take me", "I need", "wake me", "call", "how do I get")
+MOST_WEIGHT = 4.0
 CODES = ("en", "fr", "es", "ar")
 
 
@@ -83,6 +85,18 @@ def is_examined(key: str) -> bool:
     return is_held_out(key) and _taught().issuperset(key.split(":")[2].split("/"))
 
 
+@cache
+def _weights() -> list[float]:
+    """How often each pattern is taught: the more, the fewer sentences teach its rarest words.
+
+    The square root tempers it, so that no pattern crowds the others out: with 10 parts of the body
+    in one pattern 3.2, with 44 places in 20 patterns 1.5, and 4 at most.
+    """
+    uses = Counter(kind for pattern in patterns() for _, kind in pattern.slots)
+    rarity = [max(len(kinds()[kind]) / uses[kind] for _, kind in p.slots) for p in patterns()]
+    return [min(MOST_WEIGHT, max(1.0, each**0.5)) for each in rarity]
+
+
 def system_for(language: str) -> str:
     """The instruction the phrasebook app sends."""
     return f"Translate the text into {language}. Answer with the translation alone."
@@ -108,7 +122,10 @@ def sentence(rng: Random, language: str, *, held_out: bool) -> Example:
     """Draw one filled pattern from the trained or from the held-out combinations."""
     code = LANGUAGES[language]
     while True:
-        number = rng.randrange(len(patterns()))
+        if held_out:
+            number = rng.randrange(len(patterns()))
+        else:
+            [number] = rng.choices(range(len(patterns())), _weights())
         pattern = patterns()[number]
         chosen = {name: rng.choice(kinds()[kind]) for name, kind in pattern.slots}
         key = _key(number, chosen.values())

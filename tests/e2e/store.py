@@ -104,15 +104,15 @@ class Store:
         mark = {
             "engine": "marketplace.inference.process",
             "runners": "marketplace.sandbox.process",
-            "worker": "marketplace\0worker",
-            "web": "marketplace\0web",
+            "worker": "caravan worker",
+            "web": "caravan web",
         }[part]
         found = []
         for folder in Path("/proc").iterdir():
             if not folder.name.isdigit():
                 continue
             try:
-                command = (folder / "cmdline").read_text()
+                command = (folder / "cmdline").read_text() + (folder / "comm").read_text()
                 environment = (folder / "environ").read_text()
             except (OSError, UnicodeDecodeError):
                 continue

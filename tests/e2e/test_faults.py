@@ -2,12 +2,9 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 
 import httpx
@@ -15,11 +12,9 @@ import pytest
 
 from tests.e2e.api import Person
 from tests.e2e.lab import Lab, ending, first, follow, until
-from tests.e2e.store import ROOT
 
 pytestmark = pytest.mark.e2e
 
-USUAL_READING_S = 2.5
 BACK_WITHIN_S = 5.0
 PARTS = ("engine", "runners", "worker", "web")
 STEADY = '''"""Goes on for as long as it is let."""
@@ -154,18 +149,9 @@ def kill(*pids: int) -> float:
     return time.monotonic()
 
 
-@cache
-def reading_s() -> float:
-    """How long this machine takes to read the store's own code in a fresh process."""
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import marketplace.app"], cwd=ROOT, check=True)
-    return time.monotonic() - began
-
-
 def allowed_s() -> float:
-    """Five seconds on a free processor of usual speed; longer on a busy or a slow one."""
-    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return BACK_WITHIN_S * max(1.0, busy, reading_s() / USUAL_READING_S)
+    """Five seconds on a free processor, longer on a busy one."""
+    return BACK_WITHIN_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def works(person: Person, action: str, **values: str) -> bool:

@@ -4,15 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from marketplace.infra import supervise
-from marketplace.infra.supervise import Supervisor
 
 ROOT = Path(__file__).parent.parent.parent
 # Writes its process id where the test looks, then waits to be ended.
@@ -20,6 +16,23 @@ PART = """
 import os, pathlib, signal, sys
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 signal.pause()
+"""
+# Keeps one part, a command or a function, until it is told to stop.
+SUPERVISOR = f"""
+import signal, sys, threading
+from marketplace.infra import supervise
+supervise.GRACE_S = 0.5
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+program = {PART!r}
+if sys.argv[2] == "deaf":
+    program = program.replace("signal.pause()", "signal.signal(15, signal.SIG_IGN)")
+    program += "while True: signal.pause()"
+part = (sys.executable, "-c", program, sys.argv[1])
+if sys.argv[2] == "function":
+    def part():
+        exec(program)
+supervise.Supervisor({{"part": part}}).run(stop)
 """
 
 
@@ -43,66 +56,60 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[Path, threading.Event, threading.Thread]]:
-    file, stop = tmp_path / "pid", threading.Event()
-    supervisor = Supervisor({"part": (sys.executable, "-c", PART, str(file))})
-    thread = threading.Thread(target=supervisor.run, args=(stop,))
-    thread.start()
+def supervisor(file: Path, kind: str) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-c", SUPERVISOR, str(file), kind]
+    process = subprocess.Popen(program, cwd=ROOT)
     wait_for(lambda: pid_in(file) > 0)
-    yield file, stop, thread
-    stop.set()
-    thread.join()
+    return process
 
 
-def test_a_part_that_is_killed_comes_back(
-    running: tuple[Path, threading.Event, threading.Thread],
-) -> None:
-    file, _, _ = running
+@pytest.fixture(params=["command", "function"])
+def running(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    file = tmp_path / "pid"
+    process = supervisor(file, request.param)
+    yield file, process
+    process.terminate()
+    process.wait(10)
+
+
+def test_a_part_that_is_killed_comes_back(running: tuple[Path, subprocess.Popen[bytes]]) -> None:
+    file, _ = running
     first = pid_in(file)
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: pid_in(file) not in {0, first})
     assert is_alive(pid_in(file))
 
 
-def test_stopping_ends_every_part(
-    running: tuple[Path, threading.Event, threading.Thread],
-) -> None:
-    file, stop, thread = running
-    stop.set()
-    thread.join(10)
-    assert not thread.is_alive()
+def test_stopping_ends_every_part(running: tuple[Path, subprocess.Popen[bytes]]) -> None:
+    file, process = running
+    process.terminate()
+    assert process.wait(10) == 0
     assert not is_alive(pid_in(file))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
-def test_parts_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> None:
-    file = tmp_path / "pid"
-    program = (
-        "import sys, threading; from marketplace.infra.supervise import Supervisor; "
-        f"Supervisor({{'part': (sys.executable, '-c', {PART!r}, {str(file)!r})}})"
-        ".run(threading.Event())"
-    )
-    supervisor = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
-    wait_for(lambda: pid_in(file) > 0)
-    supervisor.kill()
-    supervisor.wait()
+def test_parts_do_not_outlive_a_supervisor_that_was_killed(
+    running: tuple[Path, subprocess.Popen[bytes]],
+) -> None:
+    file, process = running
+    process.kill()
+    process.wait()
     wait_for(lambda: not is_alive(pid_in(file)))
 
 
-def test_a_part_that_does_not_listen_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(supervise, "GRACE_S", 0.2)
-    file, stop = tmp_path / "pid", threading.Event()
-    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + PART.replace(
-        "signal.pause()", "while True: signal.pause()"
-    )
-    supervisor = Supervisor({"part": (sys.executable, "-c", deaf, str(file))})
-    thread = threading.Thread(target=supervisor.run, args=(stop,))
-    thread.start()
-    wait_for(lambda: pid_in(file) > 0)
-    stop.set()
-    thread.join(10)
-    assert not thread.is_alive()
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux names processes so")
+def test_a_forked_part_bears_its_name(tmp_path: Path) -> None:
+    process = supervisor(tmp_path / "pid", "function")
+    name = Path(f"/proc/{pid_in(tmp_path / 'pid')}/comm").read_text()
+    process.terminate()
+    assert (name, process.wait(10)) == ("caravan part\n", 0)
+
+
+def test_a_part_that_does_not_listen_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    process = supervisor(file, "deaf")
+    process.terminate()
+    assert process.wait(10) == 0
     assert not is_alive(pid_in(file))
