@@ -12,13 +12,14 @@ from marketplace.ads import service as ads
 from marketplace.ads.models import Offer
 from marketplace.billing import queries as billing
 from marketplace.inference.ports import (
+    Embedding,
     EngineGone,
     Finished,
     Generation,
     Inference,
-    Message,
     Piece,
     Queued,
+    ToolCall,
     Usage,
     type_answer_event,
 )
@@ -26,7 +27,7 @@ from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError
 from marketplace.kernel.ids import AccountId, AppId, RunId
-from marketplace.runs import kv
+from marketplace.runs import kv, prompts
 from marketplace.runs.events import EventWriter
 from marketplace.runs.keepable import mended
 from marketplace.runs.models import NOBODY
@@ -34,8 +35,6 @@ from marketplace.sandbox import grants
 from marketplace.sandbox.ports import Refused
 
 DEFAULT_MAX_TOKENS = 256
-MAX_MESSAGES = 64
-MAX_PROMPT_CHARS = 100_000
 MAX_LOG_CHARS = 2_000
 
 log = structlog.get_logger()
@@ -104,6 +103,7 @@ class Desk:
         self._events = events
         self._streams: dict[int, Iterator[type_answer_event]] = {}
         self._requests: set[str] = set()
+        self._embeddings = 0
         self._promised: dict[int, int] = {}
         self._cancelled = threading.Event()
         self._slots: dict[str, Offer | None] = {}
@@ -114,6 +114,7 @@ class Desk:
             "llm.open": self._open,
             "llm.next": self._next,
             "llm.complete": self._complete,
+            "llm.embed": self._embed,
             "kv.get": self._kv_get,
             "kv.set": self._kv_set,
             "kv.delete": self._kv_delete,
@@ -159,17 +160,6 @@ class Desk:
             self.tally.permissions.add(permission)
 
     def _generation(self, payload: dict[str, Any], number: int) -> Generation:
-        messages = payload.get("messages")
-        if not isinstance(messages, list) or not 0 < len(messages) <= MAX_MESSAGES:
-            raise Refused("llm.messages", "A prompt has 1 to 64 messages.")
-        if not all(isinstance(message, dict) for message in messages):
-            raise Refused("llm.messages", 'A message is {"role": "user", "content": "…"}.')
-        parts = tuple(
-            Message(str(message.get("role", "user")), str(message.get("content", "")))
-            for message in messages
-        )
-        if sum(len(part.content) for part in parts) > MAX_PROMPT_CHARS:
-            raise Refused("llm.too-long", "A prompt may have 100,000 characters at most.")
         # Answers that are still being made count with all they may become.
         left = self._grant.llm_tokens - self.tally.generated_tokens - sum(self._promised.values())
         if left <= 0:
@@ -190,11 +180,12 @@ class Desk:
             request_id=f"{self._grant.run_id}-{number}",
             app=self._grant.ident,
             person=self._grant.person,
-            messages=parts,
+            messages=prompts.messages(payload),
             max_tokens=min(asked, left),
             temperature=float(temperature),
             seed=self._grant.seed & 0xFFFFFFFF,
             json_schema=schema,
+            tools=prompts.tools(payload),
         )
 
     def _open(self, payload: dict[str, Any]) -> int:
@@ -216,6 +207,8 @@ class Desk:
                     self._events.write("queued", {"position": position})
                 case Piece(text):
                     return {"text": text}
+                case ToolCall():
+                    return {"tool_call": prompts.tool_call(event)}
                 case Finished(reason, usage, model):
                     self.tally.add(usage)
                     self.tally.model = model
@@ -229,9 +222,30 @@ class Desk:
     def _complete(self, payload: dict[str, Any]) -> dict[str, Any]:
         handle = self._open(payload)
         pieces: list[str] = []
+        calls: list[dict[str, Any]] = []
         while "end" not in (answer := self._next({"handle": handle})):
-            pieces.append(answer["text"])
-        return {"text": "".join(pieces), "reason": answer["end"]}
+            if "text" in answer:
+                pieces.append(answer["text"])
+            else:
+                calls.append(answer["tool_call"])
+        whole = {"text": "".join(pieces), "reason": answer["end"]}
+        return whole | ({"tool_calls": calls} if calls else {})
+
+    def _embed(self, payload: dict[str, Any]) -> list[list[float]]:
+        self._embeddings += 1
+        embedded = self._inference.embed(
+            Embedding(
+                request_id=f"{self._grant.run_id}-embedding-{self._embeddings}",
+                app=self._grant.ident,
+                person=self._grant.person,
+                texts=prompts.texts(payload),
+            )
+        )
+        self.tally.add(embedded.usage)
+        self.tally.model = self.tally.model or embedded.model
+        return [
+            [round(number, prompts.DECIMALS) for number in vector] for vector in embedded.vectors
+        ]
 
     def _shelf(self, payload: dict[str, Any]) -> kv.Shelf:
         person = NOBODY if payload.get("scope") == "app" else self._grant.person_id

@@ -9,6 +9,7 @@ PERMISSIONS = {
     "llm.open": "llm.generate",
     "llm.next": "llm.generate",
     "llm.complete": "llm.generate",
+    "llm.embed": "llm.embed",
     "ads.slot": "ads.show",
     "billing.entitled": "billing.entitlement",
 }
@@ -18,6 +19,7 @@ OPS = ALWAYS | PERMISSIONS.keys() | KV_OPS
 
 WHAT = {
     "llm.generate": "use the language model",
+    "llm.embed": "compare texts by their meaning",
     "kv.user": "keep your data between runs",
     "kv.app": "keep data shared by everyone who uses it",
     "ads.show": "show advertisements",

@@ -29,7 +29,14 @@ from tests.factories.accounts import NOON, make_account
 from tests.factories.catalog import make_app, make_release, manifest_of
 from tests.factories.sandbox import HEAD
 
-EVERY_PERMISSION = ("llm.generate", "kv.user", "kv.app", "ads.show", "billing.entitlement")
+EVERY_PERMISSION = (
+    "llm.generate",
+    "llm.embed",
+    "kv.user",
+    "kv.app",
+    "ads.show",
+    "billing.entitlement",
+)
 GO = {
     "actions": [
         {

@@ -11,13 +11,15 @@ from sqlmodel import func, select
 from marketplace.ads.models import Offer
 from marketplace.catalog.models import App, Product
 from marketplace.inference.fake import FakeInference
+from marketplace.inference.ports import ToolCall
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, RunId
 from marketplace.runs import grants
 from marketplace.runs.events import EventLogs, EventWriter
-from marketplace.runs.host_calls import MAX_PROMPT_CHARS, Desk
+from marketplace.runs.host_calls import Desk
 from marketplace.runs.models import Run
+from marketplace.runs.prompts import MAX_PROMPT_CHARS
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.ports import Refused
 from tests.factories.ads import make_flight
@@ -71,6 +73,7 @@ def counter(here: Stage) -> Counter:
 
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "llm.generate": ("llm.open", ASKED),
+    "llm.embed": ("llm.embed", {"texts": ["hello"]}),
     "kv.user": ("kv.get", {"scope": "user", "key": "a"}),
     "kv.app": ("kv.incr", {"scope": "app", "key": "a"}),
     "ads.show": ("output.write", {"kind": "slot", "name": "after-result"}),
@@ -103,6 +106,46 @@ def test_an_answer_comes_piece_by_piece_and_is_counted(counter: Counter) -> None
 
 def test_a_whole_answer_comes_at_once(counter: Counter) -> None:
     assert counter.call("llm.complete", **ASKED) == {"text": "one two three", "reason": "stop"}
+
+
+def test_calls_of_tools_come_between_the_pieces(here: Stage) -> None:
+    call = ToolCall("c1", "weather", '{"in": "Fes"}')
+    here.inference = FakeInference(["Let me see. ", call])
+    counter = Counter(here, here.app())
+    told = {"id": "c1", "name": "weather", "arguments": {"in": "Fes"}}
+    plain = {"name": "weather", "parameters": {"type": "object"}}
+    asked = {**ASKED, "tools": [plain, {"type": "function", "function": {"name": "x"}}]}
+    handle = counter.call("llm.open", **asked)
+    heard = [counter.call("llm.next", handle=handle) for _ in range(3)]
+    assert heard == [{"text": "Let me see. "}, {"tool_call": told}, {"end": "stop"}]
+    answered = [
+        *ASKED["messages"],
+        {"role": "assistant", "tool_calls": [told]},
+        {"role": "tool", "content": "21 °C", "tool_call_id": "c1"},
+    ]
+    whole = counter.call("llm.complete", messages=answered, tools=[plain])
+    assert whole == {"text": "Let me see. ", "reason": "stop", "tool_calls": [told]}
+    first, second = here.inference.asked
+    assert [tool.name for tool in first.tools] == ["weather", "x"]
+    assert second.messages[1].tool_calls == (call,)
+    assert second.messages[2].tool_call_id == "c1"
+
+
+def test_pictures_reach_the_model_as_bytes(here: Stage, counter: Counter) -> None:
+    assert isinstance(here.inference, FakeInference)
+    seen = {"role": "user", "content": "What is it?", "images": ["iVBORw0="]}
+    counter.call("llm.complete", messages=[seen])
+    assert here.inference.asked[-1].messages[0].images == (b"\x89PNG\r",)
+
+
+def test_texts_become_vectors_and_are_counted(here: Stage, counter: Counter) -> None:
+    assert isinstance(here.inference, FakeInference)
+    vectors = counter.call("llm.embed", texts=["one two", "two one"])
+    assert vectors[0] == vectors[1]
+    assert sum(number * number for number in vectors[0]) == pytest.approx(1, abs=1e-4)
+    assert counter.desk.tally.prompt_tokens == 4
+    assert counter.desk.tally.model == "Fake"
+    assert here.inference.embedded[0].person == "someone"
 
 
 def test_the_model_learns_a_pseudonym_and_never_the_person(here: Stage, counter: Counter) -> None:
@@ -153,12 +196,37 @@ def test_answers_side_by_side_share_the_budget(here: Stage, counter: Counter) ->
         ({**ASKED, "temperature": "hot"}, "llm.temperature"),
         ({**ASKED, "temperature": [1]}, "llm.temperature"),
         ({**ASKED, "json_schema": "object"}, "llm.schema"),
+        ({**ASKED, "tools": "all"}, "llm.tools"),
+        ({**ASKED, "tools": ["weather"]}, "llm.tools"),
+        ({**ASKED, "tools": [{"function": "weather"}]}, "llm.tools"),
+        ({**ASKED, "tools": [{"name": "weather", "parameters": []}]}, "llm.tools"),
+        ({"messages": [{"role": "assistant", "tool_calls": "one"}]}, "llm.messages"),
+        ({"messages": [{"role": "assistant", "tool_calls": [1]}]}, "llm.messages"),
+        ({"messages": [{"role": "user", "images": ["no base64!"]}]}, "llm.images"),
+        ({"messages": [{"role": "user", "images": [7]}]}, "llm.images"),
     ],
 )
 def test_a_prompt_that_makes_no_sense_is_refused_with_a_rule(
     counter: Counter, given: dict[str, Any], rule: str
 ) -> None:
     assert counter.refused("llm.open", **given) == rule
+
+
+@pytest.mark.parametrize(
+    ("texts", "rule"),
+    [
+        (None, "llm.texts"),
+        ([], "llm.texts"),
+        (["a"] * 129, "llm.texts"),
+        (["a", ""], "llm.texts"),
+        (["a", 7], "llm.texts"),
+        (["a" * MAX_PROMPT_CHARS, "b"], "llm.too-long"),
+    ],
+)
+def test_texts_that_cannot_become_vectors_are_refused(
+    counter: Counter, texts: Any, rule: str
+) -> None:
+    assert counter.refused("llm.embed", texts=texts) == rule
 
 
 def test_what_the_engine_refuses_becomes_the_apps_error(counter: Counter) -> None:
