@@ -168,6 +168,8 @@ class EngineStatus:
         context: tokens one sequence can hold, prompt and answer together.
         why_device: a full sentence on which device computes, and why that one.
         tokens_per_s: generated tokens a second over the last seconds.
+        busy_ms_total: how long the engine had something to do.
+        compute_ms_total: the part of it that llama.cpp computed; the rest is our own work.
     """
 
     ready: bool
@@ -187,6 +189,9 @@ class EngineStatus:
     tokens_per_s: float = 0.0
     prompt_tokens_total: int = 0
     generated_tokens_total: int = 0
+    steps_total: int = 0
+    busy_ms_total: int = 0
+    compute_ms_total: int = 0
     loading: bool = False
     pid: int | None = None
     uptime_s: int = 0

@@ -84,6 +84,10 @@ class Decoder:
         self.step_began_at: float | None = None  # by `clock`; None between steps
         self.prompt_tokens = 0
         self.generated_tokens = 0
+        self.steps = 0
+        self.busy_s = 0.0  # everything but the waiting for a first request
+        self.compute_s = 0.0  # the part of `busy_s` spent inside llama.cpp's computing
+        self._awake_since = clock()
 
     @property
     def active(self) -> int:
@@ -119,6 +123,10 @@ class Decoder:
             self.step_began_at = self._clock()
             self._step()
             self._tell_positions()
+            # Booked before the events go out: who sees an answer end sees its time as well.
+            now = self._clock()
+            self.busy_s += now - self._awake_since
+            self._awake_since = now
             self._flush()
             self.step_began_at = None
         for ticket in list(self._tickets.values()):
@@ -131,7 +139,9 @@ class Decoder:
                 wish = self._inbox.get(block=is_idle)
             except Empty:
                 return True
-            is_idle = False
+            if is_idle:
+                self._awake_since = self._clock()
+                is_idle = False
             if isinstance(wish, Stop):
                 return False
             if isinstance(wish, Cancel):
@@ -162,12 +172,15 @@ class Decoder:
         if step.is_empty:
             return
         outputs = self._fill(step)
+        computing_since = self._clock()
         try:
             self._context.compute()
         except ComputeFailed as error:
             self._fail(step, error)
             return
         now = self._clock()
+        self.steps += 1
+        self.compute_s += now - computing_since
         self._scheduler.settle(step, now, now - began)
         self._next_position[self._decoding_slots] += 1
         self.prompt_tokens += sum(chunk.count for chunk in step.chunks)
@@ -206,6 +219,8 @@ class Decoder:
 
     def _sample(self, outputs: Listing[tuple[Ticket, int]], now: float) -> None:
         logits = self._context.logits(len(outputs))
+        # A GPU computes on after `compute` returns; reading its logits is what waits for it.
+        self.compute_s += self._clock() - now
         best = logits.argmax(axis=1).tolist()
         for row, (ticket, index) in enumerate(outputs):
             sampler = ticket.sampler

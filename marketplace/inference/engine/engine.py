@@ -144,4 +144,7 @@ class Engine:
             tokens_per_s=self._decoder.tokens_per_s,
             prompt_tokens_total=self._decoder.prompt_tokens,
             generated_tokens_total=self._decoder.generated_tokens,
+            steps_total=self._decoder.steps,
+            busy_ms_total=round(self._decoder.busy_s * 1000),
+            compute_ms_total=round(self._decoder.compute_s * 1000),
         )

@@ -235,3 +235,11 @@ def test_the_status_says_where_the_model_computes(bench: type_open, noise: Path)
     assert any(device.kind == "cpu" for device in status.devices)
     assert "computes on" in (status.why_device or "")
     assert status.generated_tokens_total == 7
+
+
+def test_the_status_tells_computing_apart_from_our_own_work(bench: type_open, noise: Path) -> None:
+    opened = bench(noise, context=2048, threads=1)
+    opened.answer(make_generation(max_tokens=300))
+    status = opened.engine.status()
+    assert status.steps_total == 300  # the prompt's step makes the first token
+    assert 0 < status.compute_ms_total < status.busy_ms_total
