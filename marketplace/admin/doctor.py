@@ -9,6 +9,7 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
+from marketplace.inference.devices import gibibytes
 from marketplace.inference.ports import EngineStatus
 from marketplace.infra import migrations
 from marketplace.infra.db import SAFE_SQLITE, Database
@@ -107,6 +108,21 @@ def _engine(status: EngineStatus) -> Iterator[Finding]:
         yield Finding("Engine", "bad", status.why_not or "It is not ready.")
     if status.why_device:
         yield Finding("Device", "good", status.why_device)
+    for device in status.devices:
+        if device.kind in {"gpu", "igpu"}:
+            free, total = device.memory_free_bytes, device.memory_total_bytes
+            memory = f"{gibibytes(free)} of {gibibytes(total)} were free before the model came."
+            yield Finding(device.description or device.name, "good", memory)
+    if status.gpu_bytes or status.ram_bytes:
+        yield Finding(
+            "Model memory",
+            "good",
+            f"{gibibytes(status.gpu_bytes or 0)} on GPUs and {gibibytes(status.ram_bytes or 0)} in "
+            f"main memory, with room for {status.max_sequences} requests of {status.context} "
+            "tokens at once.",
+        )
+    if status.warning:
+        yield Finding("Speed", "warn", status.warning)
 
 
 def _sandbox(patient: Patient) -> Iterator[Finding]:

@@ -6,7 +6,10 @@ steps over what it does not need.
 """
 
 import mmap
+import re
 import struct
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import Any
 
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
+from marketplace.inference.placement import ModelSizes
 from marketplace.kernel.errors import Invalid
 
 MAGIC = b"GGUF"
@@ -35,6 +39,11 @@ SCALARS = {
 DEFAULT_ALIGNMENT = 32
 MOST_DIMENSIONS = 4
 LONGEST_KEY_BYTES = 65_535
+LONGEST_ARRAY = 4096  # numbers; longer ones belong to the vocabulary and are stepped over
+MOST_BLOCKS = 4096
+KV_NUMBER_BYTES = 2
+BLOCK = re.compile(r"blk\.(\d{1,4})\.")
+INPUT, OUTPUT = "token_embd.weight", "output.weight"
 
 
 class NotAModel(Invalid):
@@ -50,6 +59,7 @@ class ModelFacts:
     context: int
     licence: str
     licence_link: str
+    sizes: ModelSizes
 
 
 def read_facts(path: Path) -> ModelFacts:
@@ -89,7 +99,8 @@ class _Cursor:
             raise ValueError(f"its version is {version}")
         tensors, pairs = self._scalar("Q"), self._scalar("Q")
         values = dict(self._pair() for _ in range(pairs))
-        self._check_tensors(tensors, int(values.get("general.alignment") or DEFAULT_ALIGNMENT))
+        alignment = values.get("general.alignment", DEFAULT_ALIGNMENT)
+        tensor_bytes = self._tensors(tensors, alignment if isinstance(alignment, int) else 0)
 
         def text(key: str) -> str:
             value = values.get(key)
@@ -103,6 +114,7 @@ class _Cursor:
             context=context if isinstance(context, int) else 0,
             licence=text("general.license.name") or text("general.license"),
             licence_link=text("general.license.link"),
+            sizes=_sizes(architecture, values, tensor_bytes),
         )
 
     def _pair(self) -> tuple[str, Any]:
@@ -113,34 +125,41 @@ class _Cursor:
         if kind == STRING:
             return self._string(len(self._data))
         if kind == ARRAY:
-            self._skip_array()
-            return None
+            return self._array()
         return self._scalar(_code(kind))
 
-    def _skip_array(self) -> None:
+    def _array(self) -> list[Any] | None:
+        """A short list of numbers; None for anything else, which is stepped over."""
         kind, count = self._scalar("I"), self._scalar("Q")
         if kind == STRING:
             for _ in range(count):
                 self._skip(self._scalar("Q"))
-        else:
-            self._skip(count * struct.calcsize(_code(kind)))
+            return None
+        if count <= LONGEST_ARRAY:
+            return [self._scalar(_code(kind)) for _ in range(count)]
+        self._skip(count * struct.calcsize(_code(kind)))
+        return None
 
-    def _check_tensors(self, count: int, alignment: int) -> None:
+    def _tensors(self, count: int, alignment: int) -> dict[str, int]:
+        """The bytes of each tensor, after checking that the file holds them all."""
         end = 0
+        found = {}
         for _ in range(count):
-            self._skip(self._scalar("Q"))
+            name = self._string(LONGEST_KEY_BYTES)
             dimensions = self._scalar("I")
             if not 1 <= dimensions <= MOST_DIMENSIONS:
                 raise ValueError(f"a tensor has {dimensions} dimensions")
             elements = prod(self._scalar("Q") for _ in range(dimensions))
             kind, offset = self._scalar("I"), self._scalar("Q")
             block, block_bytes = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
-            end = max(end, offset + elements // block * block_bytes)
+            found[name] = elements // block * block_bytes
+            end = max(end, offset + found[name])
         if not count or alignment < 1:
             raise ValueError("it has no tensors")
         start = -(-self._at // alignment) * alignment
         if start + end > len(self._data):
             raise ValueError(f"{start + end} bytes are announced, {len(self._data)} are there")
+        return found
 
     def _scalar(self, code: str) -> Any:
         [value] = struct.unpack_from("<" + code, self._data, self._at)
@@ -165,3 +184,40 @@ def _code(kind: int) -> str:
     if kind not in SCALARS:
         raise ValueError(f"a value has the unknown type {kind}")
     return SCALARS[kind]
+
+
+def _sizes(
+    architecture: str, values: Mapping[str, Any], tensor_bytes: Mapping[str, int]
+) -> ModelSizes:
+    """What the parts of a model take, from its tensors' sizes and its own figures."""
+
+    def figure(key: str, block: int, default: int = 0) -> int:
+        value = values.get(f"{architecture}.{key}", default)
+        if isinstance(value, list):  # some models give a figure for each block
+            value = value[block] if block < len(value) else default
+        return value if isinstance(value, int) and value > 0 else default
+
+    blocks = figure("block_count", 0)
+    if blocks > MOST_BLOCKS:
+        raise ValueError(f"it claims {blocks} blocks")
+    weights: Counter[int] = Counter()
+    for name, size in tensor_bytes.items():
+        if found := BLOCK.match(name):
+            weights[int(found[1])] += size
+    input_bytes = tensor_bytes.get(INPUT, 0)
+    rest = sum(tensor_bytes.values()) - weights.total() - input_bytes
+    kv_bytes = []
+    for block in range(blocks):
+        heads = figure("attention.head_count", block, 1)
+        head_size = figure("embedding_length", block) // heads
+        numbers = figure("attention.key_length", block, head_size)
+        numbers += figure("attention.value_length", block, head_size)
+        kv_heads = figure("attention.head_count_kv", block, heads)
+        kv_bytes.append(KV_NUMBER_BYTES * kv_heads * numbers)
+    return ModelSizes(
+        input_bytes=input_bytes,
+        # A model without an output of its own uses the embeddings for it, copied to the GPU.
+        output_bytes=rest if OUTPUT in tensor_bytes else rest + input_bytes,
+        block_bytes=tuple(weights[block] for block in range(blocks)),
+        kv_bytes=tuple(kv_bytes),
+    )

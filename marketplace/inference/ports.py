@@ -166,7 +166,10 @@ class EngineStatus:
     Args:
         why_not: a full sentence when `ready` is false, else None.
         context: tokens one sequence can hold, prompt and answer together.
+        gpu_layers: of `layers` (the blocks and the output) those that compute on GPUs.
+        gpu_bytes: weights and cache there; `ram_bytes` those in main memory.
         why_device: a full sentence on which device computes, and why that one.
+        warning: a full sentence on what makes it much slower than it could be, else None.
         tokens_per_s: generated tokens a second over the last seconds.
         busy_ms_total: how long the engine had something to do.
         compute_ms_total: the part of it that llama.cpp computed; the rest is our own work.
@@ -182,8 +185,12 @@ class EngineStatus:
     max_sequences: int | None = None
     threads: int | None = None
     gpu_layers: int | None = None
+    layers: int | None = None
+    gpu_bytes: int | None = None
+    ram_bytes: int | None = None
     devices: tuple[Device, ...] = field(default=())
     why_device: str | None = None
+    warning: str | None = None
     active: int = 0
     waiting: int = 0
     tokens_per_s: float = 0.0

@@ -132,6 +132,13 @@ def format_ms(milliseconds: float) -> str:
     return gettext("%(n)s s", n=format_number(round(milliseconds / 1000, 1)))
 
 
+def format_memory(count: int) -> str:
+    """Bytes of memory, in GiB with one decimal, or in MiB below one GiB."""
+    if count < 2**30:
+        return gettext("%(n)s MiB", n=format_number(round(count / 2**20)))
+    return gettext("%(n)s GiB", n=format_number(round(count / 2**30, 1)))
+
+
 def _remember(response: Response) -> Response:
     asked = request.args.get("lang")
     if asked in locales():
@@ -154,6 +161,7 @@ def install(app: Flask) -> None:
         format_datetime=format_datetime,
         format_date=format_date,
         format_ms=format_ms,
+        format_memory=format_memory,
         text_direction=direction,
     )
     app.context_processor(

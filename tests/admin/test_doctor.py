@@ -10,7 +10,7 @@ import pytest
 from marketplace.admin import doctor
 from marketplace.admin.doctor import Finding, Patient
 from marketplace.inference.fake import FakeInference
-from marketplace.inference.ports import EngineStatus
+from marketplace.inference.ports import Device, EngineStatus
 from marketplace.infra import migrations
 from marketplace.infra.db import Database
 from marketplace.sandbox.fake import FakeSandbox
@@ -104,6 +104,23 @@ def test_the_device_is_named(fresh: Database, tmp_path: Path) -> None:
     status = EngineStatus(ready=True, why_device="The CPU computes: there is no GPU.")
     finding = found(patient(fresh, tmp_path, engine=lambda: status), "Device")
     assert finding.message == status.why_device
+
+
+def test_where_the_model_lies_and_what_slows_it_is_told(fresh: Database, tmp_path: Path) -> None:
+    status = EngineStatus(
+        ready=True,
+        devices=(Device("CUDA0", "NVIDIA H100", "gpu", 2**36, 2**37),),
+        gpu_bytes=2**30,
+        ram_bytes=2**29,
+        max_sequences=8,
+        context=4096,
+        warning="This machine has a GPU that lies idle.",
+    )
+    ill = patient(fresh, tmp_path, engine=lambda: status)
+    assert found(ill, "NVIDIA H100").message.startswith("64.0 GiB of 128.0 GiB were free")
+    memory = "1.0 GiB on GPUs and 0.5 GiB in main memory, with room for 8 requests of 4096 tokens"
+    assert found(ill, "Model memory").message.startswith(memory)
+    assert found(ill, "Speed") == Finding("Speed", "warn", status.warning or "")
 
 
 def test_runners_that_are_away_and_a_runtime_that_is_not_built(

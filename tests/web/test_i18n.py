@@ -131,6 +131,8 @@ def test_figures_follow_the_language(app: Flask) -> None:
     assert i18n.format_date(instant) == "Mar 1, 2026"
     assert i18n.format_ms(999.4) == "999 ms"
     assert i18n.format_ms(1234) == "1.2 s"
+    assert i18n.format_memory(2**30 - 2**20) == "1,023 MiB"
+    assert i18n.format_memory(3 * 2**29) == "1.5 GiB"
     with app.test_request_context("/?lang=ar"):
         assert i18n.format_date(instant) != "Mar 1, 2026"
         assert "2026" in i18n.format_datetime(instant).translate(

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from marketplace.inference.devices import sequences_that_fit
 from marketplace.inference.engine.library import llama, take_last_error
 from marketplace.inference.engine.model import Model, type_tokens
 from marketplace.inference.ports import ModelUnavailable
@@ -34,7 +33,6 @@ class Context:
         slot_tokens: int,
         batch_tokens: int,
         threads: int,
-        free_bytes: int,
     ) -> None:
         """Reserve the KV cache; with too little memory, for half as many sequences, and so on.
 
@@ -42,9 +40,6 @@ class Context:
         """
         trained = model.trained_context
         wanted = min(slot_tokens, trained) if slot_tokens else trained
-        slots = sequences_that_fit(
-            slots, sequence_bytes=wanted * model.kv_bytes_per_token, free_bytes=free_bytes
-        )
         self._handle: Any = None
         while not self._handle:
             self._handle = _reserve(model, slots, wanted, batch_tokens, threads)

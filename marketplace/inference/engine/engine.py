@@ -1,20 +1,30 @@
 """A loaded model ready to answer: prepares requests in the caller's thread, decodes in its own."""
 
-import os
+import logging
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
-from marketplace.inference.devices import free_bytes, why
+from marketplace.inference import devices, gpus
 from marketplace.inference.engine import library
 from marketplace.inference.engine.context import Context
 from marketplace.inference.engine.decoder import Decoder, Ticket, type_events
 from marketplace.inference.engine.embedder import Embedder
 from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import Sampler
-from marketplace.inference.ports import BadGeneration, Embedding, EngineStatus, Generation
+from marketplace.inference.gguf_file import ModelFacts, NotAModel, read_facts
+from marketplace.inference.placement import Placement, Wish, load, place
+from marketplace.inference.ports import (
+    BadGeneration,
+    Embedding,
+    EngineStatus,
+    Generation,
+    ModelUnavailable,
+)
 from marketplace.inference.scheduler import Capacity
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.text import TextStream
+
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -30,18 +40,27 @@ class Engine:
         Raises: ModelUnavailable when the model or its context cannot be had.
         """
         library.start()
-        self._threads = settings.threads or max(1, (os.cpu_count() or 2) - 1)
+        self._settings = settings
+        self._threads = settings.threads or max(1, devices.usable_cores() - 1)
         self._devices = library.devices()
-        self._model = Model(path, gpu_layers=settings.gpu_layers)
-        uses_gpu = library.supports_gpu() and self._model.gpu_layers != 0
-        self._context = Context(
-            self._model,
-            slots=settings.max_sequences,
-            slot_tokens=settings.context,
-            batch_tokens=max(settings.batch_tokens, settings.max_sequences),
-            threads=self._threads,
-            free_bytes=free_bytes(library.devices(), uses_gpu=uses_gpu),
+        self._facts = _facts(path)
+        context = settings.context or self._facts.context
+        self._wish = Wish(
+            gpu_layers=settings.gpu_layers,
+            sequences=settings.max_sequences,
+            sequence_tokens=min(context, self._facts.context or context),
         )
+        self._room = devices.room(self._devices)
+        sizes = self._facts.sizes
+        self._placement, (self._model, self._context) = load(
+            place(sizes, self._wish, self._room),
+            sizes,
+            self._wish,
+            lambda placement: self._load(path, placement),
+        )
+        self._why_device, self._warning = self._explain()
+        if self._warning:
+            log.warning("%s", self._warning)
         capacity = Capacity(
             slots=self._context.slots,
             slot_tokens=self._context.slot_tokens,
@@ -55,6 +74,35 @@ class Engine:
         self._decoder = Decoder(self._model, self._context, capacity, emit)
         # Vectors are made beside the answers, with half the threads: they must not stop them.
         self._embedder = Embedder(self._model, settings, emit, threads=max(1, self._threads // 2))
+
+    def _load(self, path: Path, placement: Placement) -> tuple[Model, Context]:
+        model = Model(path, gpu_layers=placement.gpu_layers)
+        try:
+            context = Context(
+                model,
+                slots=placement.sequences,
+                slot_tokens=self._wish.sequence_tokens,
+                batch_tokens=max(self._settings.batch_tokens, placement.sequences),
+                threads=self._threads,
+            )
+        except ModelUnavailable:
+            model.close()
+            raise
+        return model, context
+
+    def _explain(self) -> tuple[str, str | None]:
+        """Why the model computes where it does, and what makes it slower than it could be."""
+        backends = library.backends()
+        reason = devices.why(
+            self._devices,
+            self._placement,
+            layers=self._facts.sizes.layers,
+            wish=self._wish,
+            backends=backends,
+        )
+        leaves_gpus_idle = self._wish.gpu_layers != 0 and not devices.is_for_gpus(backends)
+        idle = gpus.idle(gpus.in_this_machine()) if leaves_gpus_idle else None
+        return reason, idle or devices.short_of_memory(self._placement, self._room)
 
     def run(self) -> None:
         """Decode until `stop`, then free everything."""
@@ -124,7 +172,6 @@ class Engine:
 
     def status(self) -> EngineStatus:
         """What is loaded and what goes on."""
-        supports_gpu = library.supports_gpu()
         return EngineStatus(
             ready=True,
             model=self._model.name,
@@ -134,11 +181,13 @@ class Engine:
             context=self._context.slot_tokens,
             max_sequences=self._context.slots,
             threads=self._threads,
-            gpu_layers=self._model.gpu_layers if supports_gpu else 0,
+            gpu_layers=self._placement.gpu_layers,
+            layers=self._facts.sizes.layers,
+            gpu_bytes=self._placement.gpu_bytes,
+            ram_bytes=self._placement.ram_bytes,
             devices=self._devices,
-            why_device=why(
-                self._devices, gpu_layers=self._model.gpu_layers, supports_gpu=supports_gpu
-            ),
+            why_device=self._why_device,
+            warning=self._warning,
             active=self._decoder.active,
             waiting=self._decoder.waiting,
             tokens_per_s=self._decoder.tokens_per_s,
@@ -148,3 +197,12 @@ class Engine:
             busy_ms_total=round(self._decoder.busy_s * 1000),
             compute_ms_total=round(self._decoder.compute_s * 1000),
         )
+
+
+def _facts(path: Path) -> ModelFacts:
+    try:
+        return read_facts(path)
+    except (NotAModel, OSError) as error:
+        raise ModelUnavailable(
+            f"{error} Or choose another model with `marketplace models use`."
+        ) from error

@@ -47,36 +47,51 @@ def start() -> None:
 
 
 def take_last_error() -> str:
-    """The last thing llama.cpp complained about since the last call, or an empty text."""
-    last = _last_errors[-1] if _last_errors else ""
+    """What llama.cpp complained about since the last call, or an empty text."""
+    # The first complaint tells the reason, the later ones what could not be done because of it.
+    said = "; ".join(_last_errors)
     _last_errors.clear()
-    return last
+    return said
 
 
-def supports_gpu() -> bool:
-    """Whether this build of llama.cpp can compute on a GPU at all."""
-    return bool(llama.llama_supports_gpu_offload())
+def backends() -> tuple[str, ...]:
+    """What this llama.cpp was built for, such as `CUDA` and `CPU`; found or not."""
+    ggml = _ggml()
+    return tuple(
+        ggml.ggml_backend_reg_name(ggml.ggml_backend_reg_get(index)).decode("utf-8", "replace")
+        for index in range(ggml.ggml_backend_reg_count())
+    )
 
 
 def devices() -> tuple[Device, ...]:
-    """Every device ggml can compute on, as it lists them."""
-    ggml: Any = importlib.import_module("llama_cpp._ggml").libggml
-    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
-    ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
-    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
-    # The properties of a device live in the base library, which the main one links.
-    for name in ("name", "description"):
-        function = getattr(ggml, f"ggml_backend_dev_{name}")
-        function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_char_p
-    ggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
-    ggml.ggml_backend_dev_type.restype = ctypes.c_int
-    size_p = ctypes.POINTER(ctypes.c_size_t)
-    ggml.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, size_p, size_p]
-    ggml.ggml_backend_dev_memory.restype = None
+    """Every device ggml can compute on, as it lists them, with the memory that is free now."""
+    ggml = _ggml()
     return tuple(
         _device(ggml, ggml.ggml_backend_dev_get(index))
         for index in range(ggml.ggml_backend_dev_count())
     )
+
+
+def _ggml() -> Any:
+    """The library of ggml with the types of what we call; llama_cpp binds none of it."""
+    ggml: Any = importlib.import_module("llama_cpp._ggml").libggml
+    size, handle = ctypes.c_size_t, ctypes.c_void_p
+    size_p = ctypes.POINTER(size)
+    for name, result, arguments in (
+        ("reg_count", size, []),
+        ("reg_get", handle, [size]),
+        ("reg_name", ctypes.c_char_p, [handle]),
+        ("dev_count", size, []),
+        ("dev_get", handle, [size]),
+        ("dev_name", ctypes.c_char_p, [handle]),
+        ("dev_description", ctypes.c_char_p, [handle]),
+        ("dev_type", ctypes.c_int, [handle]),
+        ("dev_memory", None, [handle, size_p, size_p]),
+    ):
+        # Some of them live in the base library, which the main one links.
+        function = getattr(ggml, f"ggml_backend_{name}")
+        function.argtypes, function.restype = arguments, result
+    return ggml
 
 
 def _device(ggml: Any, handle: int) -> Device:

@@ -42,18 +42,13 @@ class Model:
         """Load a GGUF.
 
         Args:
-            gpu_layers: -1 as many as the GPU has, 0 none. When loading fails with a GPU, half as
-                many are tried, down to none.
+            gpu_layers: how many layers go to GPUs, counted from the output; see `placement`.
         Raises: ModelUnavailable with llama.cpp's own complaint.
         """
         self.path = path
-        self.gpu_layers = gpu_layers
-        self._handle: Any = None
-        for layers in _attempts(gpu_layers):
-            self._handle = _load(path, layers)
-            if self._handle:
-                self.gpu_layers = layers
-                break
+        params = llama.llama_model_default_params()
+        params.n_gpu_layers = gpu_layers
+        self._handle: Any = llama.llama_model_load_from_file(str(path).encode(), params)
         if not self._handle:
             raise ModelUnavailable(
                 f"llama.cpp cannot load {path.name}: {take_last_error() or 'no reason given'}. "
@@ -94,15 +89,6 @@ class Model:
         buffer = ctypes.create_string_buffer(256)
         llama.llama_model_desc(self._handle, buffer, 256)
         return buffer.value.decode("utf-8", "replace")
-
-    @property
-    def kv_bytes_per_token(self) -> int:
-        """What one token takes in the KV cache: keys and values of every layer, 16 bits each."""
-        heads = llama.llama_model_n_head(self._handle)
-        head_size = llama.llama_model_n_embd(self._handle) // max(1, heads)
-        kv_heads = llama.llama_model_n_head_kv(self._handle)
-        layers = llama.llama_model_n_layer(self._handle)
-        return int(2 * 2 * layers * kv_heads * head_size)
 
     def prompt(self, messages: Sequence[Message]) -> type_tokens:
         """The tokens of a conversation, up to where the answer begins.
@@ -182,20 +168,3 @@ class Model:
             return ""
         text: bytes = llama.llama_vocab_get_text(self.vocab, token)
         return text.decode("utf-8", "replace")
-
-
-def _attempts(gpu_layers: int) -> list[int]:
-    if gpu_layers == 0 or not llama.llama_supports_gpu_offload():
-        return [0]
-    attempts = [gpu_layers]
-    layers = gpu_layers if gpu_layers > 0 else 64
-    while layers > 1:
-        layers //= 2
-        attempts.append(layers)
-    return [*attempts, 0]
-
-
-def _load(path: Path, gpu_layers: int) -> Any:
-    params = llama.llama_model_default_params()
-    params.n_gpu_layers = gpu_layers
-    return llama.llama_model_load_from_file(str(path).encode(), params)

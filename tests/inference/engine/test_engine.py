@@ -5,11 +5,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import gguf
 import jsonschema
+import numpy as np
 import pytest
 
+from marketplace.inference.gpus import Gpu
 from marketplace.inference.ports import (
     BadGeneration,
+    Device,
     Generation,
     Message,
     ModelUnavailable,
@@ -179,21 +183,40 @@ def test_less_memory_than_wanted_gives_fewer_sequences(
         bench(noise)
 
 
-def test_a_gpu_that_is_too_small_gets_fewer_and_fewer_layers(
+def test_a_gpu_that_refuses_its_memory_gets_fewer_and_fewer_layers(
     bench: type_open, noise: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = import_module("marketplace.inference.engine.model")
-    load, tried = model._load, []
+    module = import_module("marketplace.inference.engine.engine")
+    gpu = Device("CUDA0", "Small GPU", "gpu", 2**33, 2**33)
+    devices = (*module.library.devices(), gpu)
+    monkeypatch.setattr(module.library, "devices", lambda: devices)
+    load, tried = module.Model, []
 
-    def only_eight(path: Path, layers: int) -> Any:
-        tried.append(layers)
-        return load(path, 0) if layers == 8 else None
+    def refuse_more_than_one(path: Path, *, gpu_layers: int) -> Any:
+        tried.append(gpu_layers)
+        if gpu_layers > 1:
+            raise ModelUnavailable("out of memory")
+        return load(path, gpu_layers=0)
 
-    monkeypatch.setattr(model, "_load", only_eight)
-    monkeypatch.setattr(model.llama, "llama_supports_gpu_offload", lambda: True)
-    opened = bench(noise, gpu_layers=-1)
-    assert tried == [-1, 32, 16, 8]
-    assert opened.engine.status().gpu_layers == 8
+    monkeypatch.setattr(module, "Model", refuse_more_than_one)
+    status = bench(noise, gpu_layers=-1).engine.status()
+    assert tried == [3, 2, 1]
+    assert (status.gpu_layers, status.layers) == (1, 3)
+    assert "1 of 3 layers compute on Small GPU" in (status.why_device or "")
+    assert "refused memory for more" in (status.why_device or "")
+
+
+def test_a_gpu_that_a_build_for_the_cpu_leaves_idle_is_said_loudly(
+    bench: type_open, noise: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = import_module("marketplace.inference.engine.engine")
+    monkeypatch.setattr(module.library, "backends", lambda: ("CPU",))
+    monkeypatch.setattr(module.gpus, "in_this_machine", lambda: Gpu("NVIDIA", "cuda"))
+    warning = bench(noise).engine.status().warning or ""
+    assert "a GPU by NVIDIA" in warning
+    assert "`make run GPU=cuda`" in warning
+    assert warning in caplog.text
+    assert bench(noise, gpu_layers=0).engine.status().warning is None
 
 
 def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
@@ -219,10 +242,23 @@ def test_what_people_write_cannot_speak_as_somebody_else(bench: type_open, noise
     assert list(forged).count(ends) == list(honest).count(ends) == 1
 
 
+def test_a_model_that_llama_cpp_does_not_know_is_refused_in_its_words(
+    bench: type_open, tmp_path: Path
+) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "odd.gguf", "martian")
+    writer.add_tensor("token_embd.weight", np.zeros((4, 8), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(ModelUnavailable, match=r"llama\.cpp cannot load odd\.gguf: .*martian"):
+        bench(tmp_path / "odd.gguf")
+
+
 def test_a_model_that_is_none_is_refused_in_a_sentence(bench: type_open, tmp_path: Path) -> None:
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"GGUF and then nothing")
-    with pytest.raises(ModelUnavailable, match=r"llama\.cpp cannot load broken\.gguf"):
+    with pytest.raises(ModelUnavailable, match=r"broken\.gguf begins like a GGUF file"):
         bench(path)
 
 
