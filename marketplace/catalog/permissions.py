@@ -17,9 +17,14 @@ class Words:
 
 TABLE = {
     "llm.generate": Words(noted("Uses the store's language model."), "feather", "low"),
+    "llm.embed": Words(noted("Compares texts by their meaning."), "feather", "low"),
     "kv.user": Words(noted("Remembers things for you between runs."), "database", "low"),
     "kv.app": Words(
         noted("Keeps data that everyone who uses the app shares."), "database", "medium"
+    ),
+    "files.read": Words(noted("Reads the files you pick for a run."), "upload", "medium"),
+    "net.fetch": Words(
+        noted("Sends and fetches data at the web addresses it lists."), "external-link", "high"
     ),
     "ads.show": Words(
         noted("Shows a labelled advertisement, chosen by the store without your words."),
@@ -29,6 +34,7 @@ TABLE = {
     "billing.entitlement": Words(
         noted("Asks whether you have bought its products."), "key-round", "low"
     ),
+    "billing.meter": Words(noted("Counts use that you pay for."), "receipt", "medium"),
     "user.locale": Words(noted("Knows your language."), "languages", "low"),
 }
 

@@ -9,18 +9,37 @@ from caravan.app import App
 from caravan.context import Context
 from caravan.errors import CaravanError, HostError, InvalidAction, InvalidInput, PaymentRequired
 from caravan.field import Field
-from caravan.results import Json, Markdown, Slot
+from caravan.files import File, Secret
+from caravan.results import (
+    Chart,
+    Column,
+    Form,
+    Image,
+    Json,
+    Markdown,
+    Result,
+    Slot,
+    Table,
+)
 
 __all__ = [
     "App",
     "CaravanError",
+    "Chart",
+    "Column",
     "Context",
     "Field",
+    "File",
+    "Form",
     "HostError",
+    "Image",
     "InvalidAction",
     "InvalidInput",
     "Json",
     "Markdown",
     "PaymentRequired",
+    "Result",
+    "Secret",
     "Slot",
+    "Table",
 ]

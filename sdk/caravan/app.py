@@ -7,7 +7,10 @@ The store's runtime needs two methods of the module's `app`:
   `"x-ui": {"widget", "label", "placeholder"?, "step"?}` for the form.
 - `App.run(action, values, context)` yields the payloads of `output.write`, one by one:
   `{"kind": "text", "text"}` (with `"format": "markdown"` where it is), `{"kind": "json",
-  "value"}`, `{"kind": "slot", "name"}`. What is wrong with the input or the app is raised.
+  "value"}`, `{"kind": "table", "columns": [{"name", "label", "type"}], "rows"}`, `{"kind":
+  "image", "media_type", "base64", "alt"}`, `{"kind": "chart", "type": "line" or "bar", "title",
+  "x", "series": [{"name", "values"}]}`, `{"kind": "slot", "name"}`. What is wrong with the input
+  or the app is raised.
 """
 
 import inspect
@@ -105,7 +108,8 @@ class App:
         if found is None:
             known = ", ".join(self._actions) or "none"
             raise UnknownAction(f"This app has no action “{action}”; it has: {known}.")
-        yield from items(found.function(**found.arguments(values, context)))
+        result = found.function(**found.arguments(values, context))
+        yield from items(result, lambda form: context.ask(form.answer, form.title))
 
 
 def _read(title: str, function: Callable[..., Any]) -> Action:

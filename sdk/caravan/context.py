@@ -1,73 +1,17 @@
-"""What an action receives as `ctx`: the model, storage, advertising, entitlements and the log."""
+"""What an action receives as `ctx`: the model, storage, the web, the person, the log."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from caravan import _host
-from caravan.errors import PaymentRequired
+from caravan import _host, schema
+from caravan.errors import HostError, PaymentRequired
+from caravan.llm import Llm
 from caravan.results import Slot
 
-Message = Mapping[str, str]
-
-
-class Llm:
-    """The store's model. Permission: `llm.generate`."""
-
-    def stream(
-        self,
-        prompt: str | Sequence[Message],
-        *,
-        system: str | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        json_schema: Mapping[str, Any] | None = None,
-    ) -> Iterator[str]:
-        """The answer in pieces, as the model makes them.
-
-        Args:
-            prompt: the person's words, or a whole conversation of {"role", "content"}.
-            system: what the model should be; the same text in every run is decoded only once.
-            max_tokens: the longest answer; the store has its own limit too.
-            temperature: 0 for the likeliest words, about 1 for variety.
-            json_schema: makes the whole answer one JSON text that fits this schema.
-        """
-        asked = _generation(prompt, system, max_tokens, temperature, json_schema)
-        handle = _host.call("llm.open", asked)
-        while True:
-            answer = _host.call("llm.next", {"handle": handle})
-            if "end" in answer:
-                return
-            yield answer["text"]
-
-    def complete(
-        self,
-        prompt: str | Sequence[Message],
-        *,
-        system: str | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        json_schema: Mapping[str, Any] | None = None,
-    ) -> str:
-        """The whole answer at once, for an app that works on it; the arguments are `stream`'s."""
-        asked = _generation(prompt, system, max_tokens, temperature, json_schema)
-        text: str = _host.call("llm.complete", asked)["text"]
-        return text
-
-
-def _generation(
-    prompt: str | Sequence[Message],
-    system: str | None,
-    max_tokens: int | None,
-    temperature: float | None,
-    json_schema: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    messages = [{"role": "system", "content": system}] if system else []
-    if isinstance(prompt, str):
-        messages.append({"role": "user", "content": prompt})
-    else:
-        messages.extend(dict(message) for message in prompt)
-    options = {"max_tokens": max_tokens, "temperature": temperature, "json_schema": json_schema}
-    return {"messages": messages, **{k: v for k, v in options.items() if v is not None}}
+Answer = TypeVar("Answer")
 
 
 class Store:
@@ -97,6 +41,13 @@ class Store:
         total: int = self._call("incr", key=key, by=by)
         return total
 
+    def cas(self, key: str, expected: Any, value: Any) -> bool:
+        """Keep `value` only where `expected` stands now (None: nothing); whether it was so.
+
+        Two runs that change one value at the same time cannot lose either change with it.
+        """
+        return bool(self._call("cas", key=key, expected=expected, value=value))
+
     def keys(self, prefix: str = "") -> list[str]:
         """The keys that start with `prefix`, in order."""
         found: list[str] = self._call("keys", prefix=prefix)
@@ -109,6 +60,76 @@ class Kv:
     def __init__(self) -> None:
         self.user = Store("user")
         self.app = Store("app")
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a web address answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8."""
+        return self.body.decode(errors="replace")
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class Http:
+    """Web addresses of the hosts in the manifest's `[network]`. Permission: `net.fetch`."""
+
+    def fetch(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str = b"",
+    ) -> Response:
+        """Ask one address and wait for its answer, whatever its status. Raises: HostError."""
+        raw = body.encode() if isinstance(body, str) else body
+        asked = {
+            "method": method,
+            "url": url,
+            "headers": dict(headers or {}),
+            "body_base64": base64.b64encode(raw).decode(),
+        }
+        found = _host.call("http.fetch", asked)
+        return Response(found["status"], found["headers"], base64.b64decode(found["body_base64"]))
+
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Response:
+        """`fetch` with the method GET."""
+        return self.fetch(url, headers=headers)
+
+
+class Settings(Mapping[str, Any]):
+    """What the person set for this app on its settings form; asked of the store once a run.
+
+    A setting of type secret is a placeholder: the store puts the real value into a request that
+    leaves for the host it was given for, and nowhere else.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] | None = None
+
+    def _known(self) -> dict[str, Any]:
+        if self._values is None:
+            self._values = dict(_host.call("settings.get", {}))
+        return self._values
+
+    def __getitem__(self, name: str) -> Any:
+        return self._known()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        return len(self._known())
 
 
 class Ads:
@@ -155,9 +176,35 @@ class Context:
     def __init__(self, *, locale: str = "en") -> None:
         self.llm = Llm()
         self.kv = Kv()
+        self.http = Http()
+        self.settings = Settings()
         self.ads = Ads()
         self.log = Log()
         self.user = User(locale)
+
+    def ask(self, answer: type[Answer], title: str = "") -> Answer:
+        """Ask the person something in the middle of the run, and wait for what they say.
+
+        Args:
+            answer: a dataclass; its fields become the form, and an object of it comes back.
+            title: the form's heading.
+        Raises: HostError with `form.no-page` where no page shows the run, such as from the API.
+        """
+        wanted = {"$schema": schema.DIALECT, **schema.parameter("answer", answer).schema}
+        del wanted["x-ui"]
+        given = _host.call("form.ask", {"schema": wanted, "title": title})
+        if problems := schema.check(given, wanted):
+            raise HostError("form.answer", " ".join(problems.values()))
+        found: Answer = schema.argument(given, answer)
+        return found
+
+    def progress(self, done: int, total: int | None = None, text: str = "") -> None:
+        """Show the person how far the work is: `done` of `total` steps, and what is being done."""
+        _host.call("output.progress", {"done": done, "total": total, "text": text})
+
+    def meter(self, name: str, n: int = 1) -> None:
+        """Count `n` units that the person pays for. Permission: `billing.meter`."""
+        _host.call("meter.add", {"name": name, "n": n})
 
     def entitled(self, product: str) -> bool:
         """Whether the person may use `product`. Permission: `billing.entitlement`."""

@@ -12,8 +12,18 @@ Category = Literal[
 ]
 CATEGORIES: tuple[str, ...] = get_args(Category)
 Permission = Literal[
-    "llm.generate", "kv.user", "kv.app", "ads.show", "billing.entitlement", "user.locale"
+    "llm.generate",
+    "llm.embed",
+    "kv.user",
+    "kv.app",
+    "files.read",
+    "net.fetch",
+    "ads.show",
+    "billing.entitlement",
+    "billing.meter",
+    "user.locale",
 ]
+HOST = r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$"
 PRICE = re.compile(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,3})?")
 
 Name = Annotated[str, Field(min_length=2, max_length=40)]
@@ -167,6 +177,89 @@ class AdSlotSection(Section):
     formats: list[Literal["text"]] = Field(min_length=1, description="What may be shown there.")
 
 
+class NetworkSection(Section):
+    """Where `ctx.http` may go; people read the list before they run the app."""
+
+    allow: list[Annotated[str, Field(pattern=HOST, max_length=200)]] = Field(
+        default=[],
+        max_length=20,
+        description='Host names, such as `"example.org"` or `"*.example.org"` for all below it.',
+    )
+    reason: str = Field(default="", max_length=200, description="Why, in a sentence.")
+
+
+class SettingSection(Section):
+    """Something the person sets once for the app, on a form the store makes."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$", max_length=40, description="What `ctx.settings` has it under."
+    )
+    type: Literal["text", "number", "integer", "boolean", "choice", "secret"] = Field(
+        description="What may be given. The app never sees a secret, only a placeholder for it."
+    )
+    label: str = Field(min_length=2, max_length=80, description="The form's caption.")
+    description: str = Field(default="", max_length=200, description="A sentence below it.")
+    required: bool = Field(default=False, description="Whether the app cannot run without it.")
+    default: str | bool | int | float | None = Field(
+        default=None, description="What it is until somebody sets it."
+    )
+    choices: list[str] = Field(
+        default=[], max_length=50, description="For `choice`: what may be chosen."
+    )
+    inject: str | None = Field(
+        default=None,
+        pattern=r"^header:[A-Za-z][A-Za-z0-9-]*$",
+        description="For `secret`: the header it is sent in, such as `header:Authorization`.",
+    )
+    host: str | None = Field(
+        default=None, pattern=HOST, description="For `secret`: the only host it is sent to."
+    )
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> Self:
+        is_secret = self.type == "secret"
+        if is_secret != (self.inject is not None and self.host is not None):
+            raise ValueError("A secret needs `inject` and `host`, and nothing else may have them.")
+        if is_secret and self.default is not None:
+            raise ValueError("A secret can have no default: everybody could read it.")
+        if (self.type == "choice") != bool(self.choices):
+            raise ValueError("`choices` belongs to the type `choice`, which needs at least one.")
+        if self.default is not None and not self._is_fit(self.default):
+            raise ValueError(f"The default “{self.default}” is not of the type {self.type}.")
+        return self
+
+    def _is_fit(self, value: object) -> bool:
+        match self.type:
+            case "boolean":
+                return isinstance(value, bool)
+            case "integer":
+                return isinstance(value, int) and not isinstance(value, bool)
+            case "number":
+                return isinstance(value, int | float) and not isinstance(value, bool)
+            case "choice":
+                return value in self.choices
+        return isinstance(value, str)
+
+
+class ScheduleSection(Section):
+    """An action that runs by itself, for each person who turned it on; it shows no ads."""
+
+    action: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$",
+        max_length=63,
+        description="The action to run; it gets no input.",
+    )
+    every: str = Field(
+        pattern=r"^[1-9][0-9]{0,3}[mhd]$",
+        description="How often: `15m`, `6h` or `1d`; at least `1m`.",
+    )
+
+    @property
+    def every_s(self) -> int:
+        """How often, in seconds: `15m` gives 900."""
+        return int(self.every[:-1]) * {"m": 60, "h": 3600, "d": 86400}[self.every[-1]]
+
+
 class Manifest(Section):
     """A whole `caravan.toml`."""
 
@@ -177,8 +270,11 @@ class Manifest(Section):
     permission: list[PermissionSection] = Field(default=[], max_length=20)
     product: list[ProductSection] = Field(default=[], max_length=20)
     ad_slot: list[AdSlotSection] = Field(default=[], max_length=5)
+    network: NetworkSection = NetworkSection()
+    setting: list[SettingSection] = Field(default=[], max_length=20)
+    schedule: list[ScheduleSection] = Field(default=[], max_length=5)
 
-    @field_validator("permission", "ad_slot")
+    @field_validator("permission", "ad_slot", "setting")
     @classmethod
     def _names_once(cls, entries: list[Any]) -> list[Any]:
         _distinct([entry.name for entry in entries], "name")

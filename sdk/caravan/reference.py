@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -32,7 +33,7 @@ Samples, each a `[[case]]` with {case}:
 an input people can try at once, and texts the answer must contain.
 """
 HEAD = "| key | kind | | meaning |\n| --- | --- | --- | --- |\n"
-NAMES = {str: "text", int: "whole number", bool: "true or false"}
+NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
 def manifest_markdown() -> str:
@@ -61,7 +62,7 @@ def _row(name: str, field: FieldInfo) -> str:
 
 
 def _default(value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return ""
     return f"else `{json.dumps(value)}`"
 
@@ -71,8 +72,10 @@ def _kind(annotation: Any) -> str:
         return " · ".join(f"`{json.dumps(choice)}`" for choice in get_args(annotation))
     if get_origin(annotation) is list:
         return f"list of {_kind(get_args(annotation)[0])}"
-    members = [each for each in get_args(annotation) if each is not type(None)]
-    return NAMES.get(annotation) or _kind(members[0])
+    if get_origin(annotation) in {Union, UnionType}:
+        members = [each for each in get_args(annotation) if each is not type(None)]
+        return " or ".join(_kind(each) for each in members)
+    return NAMES.get(annotation) or _kind(get_args(annotation)[0])
 
 
 def _keys(model: type[BaseModel]) -> str:

@@ -1,5 +1,6 @@
 """From a function's annotations to JSON Schema 2020-12, and from values back to arguments."""
 
+import copy
 import dataclasses
 import re
 import types
@@ -10,14 +11,29 @@ from typing import Annotated, Any, Literal, Union
 
 from caravan.errors import InvalidAction
 from caravan.field import Field
+from caravan.files import File, Secret
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
+PLAIN = {str: "string", Secret: "string", int: "integer", float: "number", bool: "boolean"}
 _LIMITS_OF = {
     str: {"minLength", "maxLength", "pattern"},
+    Secret: {"minLength", "maxLength", "pattern"},
     int: {"minimum", "maximum"},
     float: {"minimum", "maximum"},
     bool: set[str](),
+}
+FILE_FORMAT = "caravan-file"
+FILE_SCHEMA = {
+    "type": "object",
+    "format": FILE_FORMAT,
+    "properties": {
+        "file": {"type": "string"},
+        "name": {"type": "string"},
+        "media_type": {"type": "string"},
+        "size_bytes": {"type": "integer", "minimum": 0},
+    },
+    "required": ["file", "name", "media_type", "size_bytes"],
+    "additionalProperties": False,
 }
 MISSING = object()
 
@@ -79,7 +95,12 @@ def _unwrap(annotation: Any) -> tuple[Any, Field]:
 
 def _typed(name: str, plain: Any, field: Field) -> dict[str, Any]:
     if plain in PLAIN:
-        return {"type": PLAIN[plain], **_limits(name, plain, field)}
+        secrecy = {"writeOnly": True} if plain is Secret else {}
+        return {"type": PLAIN[plain], **secrecy, **_limits(name, plain, field)}
+    if plain is File:
+        return copy.deepcopy(FILE_SCHEMA)
+    if typing.get_origin(plain) is list and dataclasses.is_dataclass(typing.get_args(plain)[0]):
+        return _rows(name, typing.get_args(plain)[0], field)
     if typing.get_origin(plain) is Literal:
         return _choices(name, list(typing.get_args(plain)))
     if isinstance(plain, type) and issubclass(plain, Enum):
@@ -88,8 +109,18 @@ def _typed(name: str, plain: Any, field: Field) -> dict[str, Any]:
         return object_schema(_fields(plain))
     raise InvalidAction(
         f"“{name}” has a type that cannot be in a form: {plain!r}. "
-        "Use str, int, float, bool, Literal, Enum or a dataclass of these."
+        "Use str, int, float, bool, Literal, Enum, File, Secret, a dataclass of these, or a list "
+        "of such a dataclass."
     )
+
+
+def _rows(name: str, row: Any, field: Field) -> dict[str, Any]:
+    inner = parameter(name, row).schema
+    if wrong := [key for key, each in inner["properties"].items() if "properties" in each]:
+        raise InvalidAction(f"“{wrong[0]}” cannot be a cell of the table “{name}”.")
+    given = {"minItems": field.min_items, "maxItems": field.max_items}
+    limits = {key: value for key, value in given.items() if value is not None}
+    return {"type": "array", "items": inner, **limits}
 
 
 def _limits(name: str, plain: type, field: Field) -> dict[str, Any]:
@@ -133,8 +164,14 @@ def _ui(name: str, schema: Mapping[str, Any], field: Field) -> dict[str, Any]:
     match schema:
         case {"enum": _}:
             widget = "select"
+        case {"format": "caravan-file"}:
+            widget = "file"
         case {"type": "object"}:
             widget = "group"
+        case {"type": "array"}:
+            widget = "table"
+        case {"writeOnly": True}:
+            widget = "password"
         case {"type": "boolean"}:
             widget = "switch"
         case {"type": "string"}:
@@ -147,8 +184,9 @@ def _ui(name: str, schema: Mapping[str, Any], field: Field) -> dict[str, Any]:
         "widget": widget,
         "label": field.label or name.replace("_", " ").capitalize(),
     }
-    hints = {"placeholder": field.placeholder, "step": field.step}
-    return ui | {key: value for key, value in hints.items() if value is not None}
+    hints = {"placeholder": field.placeholder, "step": field.step, "max_bytes": field.max_bytes}
+    ui |= {key: value for key, value in hints.items() if value is not None}
+    return ui | ({"accept": list(field.accept)} if field.accept else {})
 
 
 def _as_json(value: Any) -> Any:
@@ -157,7 +195,7 @@ def _as_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         every = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
         return {name: _as_json(each) for name, each in every.items() if each is not None}
-    return value
+    return [_as_json(each) for each in value] if isinstance(value, list) else value
 
 
 def check(value: Any, schema: Mapping[str, Any], name: str = "") -> dict[str, str]:
@@ -165,14 +203,23 @@ def check(value: Any, schema: Mapping[str, Any], name: str = "") -> dict[str, st
 
     It understands the part of JSON Schema that this module writes.
     """
-    label = schema.get("x-ui", {}).get("label", name)
+    label = _label(schema, name)
     kind, fits = _KINDS[schema["type"]]
     if not fits(value):
         return {name: f"{label} must be {kind}."}
     if schema["type"] == "object":
         return _check_object(value, schema, name)
+    if schema["type"] == "array":
+        within = [check(each, schema["items"], f"{name}.{at}") for at, each in enumerate(value)]
+        if found := {path: problem for each in within for path, problem in each.items()}:
+            return found
     problem = _first_problem(value, schema)
     return {name: f"{label} {problem}"} if problem else {}
+
+
+def _label(schema: Mapping[str, Any], name: str) -> str:
+    label: str = schema.get("x-ui", {}).get("label", name)
+    return label
 
 
 def _is_number(value: Any) -> bool:
@@ -185,6 +232,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "number": ("a number", _is_number),
     "integer": ("a whole number", lambda value: _is_number(value) and value == int(value)),
     "object": ("an object", lambda value: isinstance(value, dict)),
+    "array": ("a list", lambda value: isinstance(value, list)),
 }
 
 
@@ -199,7 +247,7 @@ def _check_object(value: Any, schema: Mapping[str, Any], name: str) -> dict[str,
         if key in value:
             problems |= check(value[key], inner, prefix + key)
         elif key in schema["required"]:
-            problems[prefix + key] = f"{inner['x-ui']['label']} is needed."
+            problems[prefix + key] = f"{_label(inner, key)} is needed."
     return problems
 
 
@@ -217,6 +265,8 @@ _RULES: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "minLength": (lambda value, limit: len(value) < limit, "needs at least {} characters."),
     "maxLength": (lambda value, limit: len(value) > limit, "may have at most {} characters."),
     "pattern": (lambda value, pattern: not re.search(pattern, value), "must match {}."),
+    "minItems": (lambda value, limit: len(value) < limit, "needs at least {} rows."),
+    "maxItems": (lambda value, limit: len(value) > limit, "may have at most {} rows."),
     "minimum": (lambda value, limit: value < limit, "must be {} or more."),
     "maximum": (lambda value, limit: value > limit, "must be {} or less."),
 }
@@ -225,8 +275,12 @@ _RULES: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
 def argument(value: Any, annotation: Any) -> Any:
     """A checked JSON value as what the function's annotation promises."""
     plain, _ = _unwrap(annotation)
-    if plain in {int, float}:
+    if plain in {int, float, Secret}:
         return plain(value)
+    if plain is File:
+        return File(value["file"], value["name"], value["media_type"], value["size_bytes"])
+    if typing.get_origin(plain) is list:
+        return [argument(each, typing.get_args(plain)[0]) for each in value]
     if isinstance(plain, type) and issubclass(plain, Enum):
         return plain(value)
     if isinstance(plain, type) and dataclasses.is_dataclass(plain):

@@ -1,28 +1,31 @@
-"""Runs an app without a store: a pretended model, storage, entitlements and advertising.
+"""Runs an app without a store: a pretended model, storage, person, web and advertising.
 
 result = Simulator(app, llm=["Hel", "lo"]).run("greet", name="Amina")
 assert result.text == "Hello"
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from caravan import _host
 from caravan.app import App
 from caravan.context import Context
-from caravan.errors import HostError
+from caravan.simulation import Desk, HostCall, Model, permission_of
+
+__all__ = ["HostCall", "Model", "Result", "Simulator", "Upload", "permission_of"]
 
 DEFAULT_ANSWER = ("This ", "is ", "a ", "pretended ", "answer.")
 
 
 @dataclass(frozen=True)
-class HostCall:
-    """One operation the app asked for."""
+class Upload:
+    """A file the person picks: `run("read", file=Upload("notes.txt", b"…"))`."""
 
-    op: str
-    payload: dict[str, Any]
+    name: str
+    data: bytes
+    media_type: str = "text/plain"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Result:
     items: Sequence[dict[str, Any]]
     host_calls: Sequence[HostCall] = ()
     log: Sequence[str] = ()
+    meters: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -41,11 +45,11 @@ class Result:
     @property
     def slots(self) -> list[str]:
         """The names of the places for advertisements, in order."""
-        return [item["name"] for item in self.items if item["kind"] == "slot"]
+        return [item["name"] for item in self.all("slot")]
 
-
-Answer = Sequence[str]
-Model = Callable[[dict[str, Any]], Iterable[str]]
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        """The items of one kind in order: text, json, table, image, chart or slot."""
+        return [item for item in self.items if item["kind"] == kind]
 
 
 @dataclass
@@ -60,123 +64,68 @@ class Simulator:
         entitlements: ids of the products the person has bought.
         permissions: what is granted; None grants everything.
         locale: the person's language.
+        settings: what the person set for the app.
+        answers: what the person says to each form in turn, as objects; without one, a form is
+            refused as where no page shows the run.
+        web: what each address answers: a text, bytes, or (status, text or bytes).
         on_call: hears of every host call as it is made.
     """
 
     app: App
-    llm: Sequence[str] | Sequence[Answer] | Model = DEFAULT_ANSWER
+    llm: Sequence[str] | Sequence[Sequence[str]] | Model = DEFAULT_ANSWER
     entitlements: Collection[str] = ()
     permissions: Collection[str] | None = None
     locale: str = "en"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    answers: Iterable[Mapping[str, Any]] = ()
+    web: Mapping[str, Any] = field(default_factory=dict)
     kv: dict[tuple[str, str], Any] = field(default_factory=dict)
     on_call: Callable[[HostCall], None] | None = None
 
     def run(self, action: str, /, **values: Any) -> Result:
         """Perform one action to its end. Raises what the action raises."""
-        desk = _Desk(self)
+        desk = self._desk()
         items = list(self._items(desk, action, values))
-        return Result(items, desk.calls, desk.log)
+        return Result(items, desk.calls, desk.log, desk.meters)
 
     def stream(self, action: str, /, **values: Any) -> Iterator[dict[str, Any]]:
         """The output items of one action, as they are made."""
-        yield from self._items(_Desk(self), action, values)
+        yield from self._items(self._desk(), action, values)
 
-    def _items(
-        self, desk: "_Desk", action: str, values: dict[str, Any]
-    ) -> Iterator[dict[str, Any]]:
+    def _desk(self) -> Desk:
+        return Desk(
+            pieces=self._pieces,
+            entitlements=self.entitlements,
+            permissions=self.permissions,
+            settings=self.settings,
+            answers=iter(self.answers),
+            web=self.web,
+            kv=self.kv,
+            on_call=self.on_call,
+        )
+
+    def _items(self, desk: Desk, action: str, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        given = {name: _given(desk, value) for name, value in values.items()}
         before = _host.install(desk.call)
         try:
-            yield from self.app.run(action, values, Context(locale=self.locale))
+            for item in self.app.run(action, given, Context(locale=self.locale)):
+                yield from desk.take_written()
+                yield json.loads(json.dumps(item))
+            yield from desk.take_written()
         finally:
             _host.install(before)
 
-
-class _Desk:
-    """The pretended store's side of one run."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
-        self._streams: list[Iterator[str]] = []
-        self.calls: list[HostCall] = []
-        self.log: list[str] = []
-
-    def call(self, op: str, payload: dict[str, Any]) -> Any:
-        """Answer like the store, through JSON and back."""
-        asked = json.loads(json.dumps(payload))
-        self.calls.append(HostCall(op, asked))
-        if self._simulator.on_call:
-            self._simulator.on_call(self.calls[-1])
-        self._allow(op, asked)
-        return json.loads(json.dumps(self._answer(op, asked)))
-
-    def _allow(self, op: str, payload: dict[str, Any]) -> None:
-        granted = self._simulator.permissions
-        needed = permission_of(op, payload)
-        if needed is None or granted is None or needed in granted:
-            return
-        raise HostError(
-            f"permission.{needed}",
-            f"This app has not been granted “{needed}”. Add it to caravan.toml as [[permission]].",
-        )
-
-    def _answer(self, op: str, payload: dict[str, Any]) -> Any:
-        room, _, verb = op.partition(".")
-        match room, verb:
-            case "llm", "open":
-                self._streams.append(iter(self._pieces(payload)))
-                return len(self._streams) - 1
-            case "llm", "next":
-                piece = next(self._streams[payload["handle"]], None)
-                return {"end": "stop"} if piece is None else {"text": piece}
-            case "llm", "complete":
-                return {"text": "".join(self._pieces(payload)), "reason": "stop"}
-            case "kv", _:
-                return self._kv(verb, (payload["scope"], payload.get("key", "")), payload)
-            case "billing", "entitled":
-                return payload["product"] in self._simulator.entitlements
-            case "log", "write":
-                self.log.append(payload["text"])
-                return None
-            case "ads", "slot":
-                return None
-        raise HostError("host.unknown-op", f"The store has no function “{op}”.")
-
-    def _pieces(self, payload: dict[str, Any]) -> Iterable[str]:
-        model = self._simulator.llm
+    def _pieces(self, payload: dict[str, Any], turn: int) -> Iterable[str]:
+        model = self.llm
         if callable(model):
             return model(payload)
         if any(isinstance(answer, str) for answer in model) or not model:
             return [str(piece) for piece in model]
-        asked = sum(call.op in {"llm.open", "llm.complete"} for call in self.calls)
-        return model[min(asked, len(model)) - 1]
-
-    def _kv(self, verb: str, where: tuple[str, str], payload: dict[str, Any]) -> Any:
-        kv = self._simulator.kv
-        match verb:
-            case "get":
-                return kv.get(where)
-            case "set":
-                kv[where] = payload["value"]
-            case "delete":
-                kv.pop(where, None)
-            case "incr":
-                kv[where] = kv.get(where, 0) + payload["by"]
-                return kv[where]
-            case "keys":
-                scope, prefix = payload["scope"], payload["prefix"]
-                return sorted(key for at, key in kv if at == scope and key.startswith(prefix))
-        return None
+        return model[min(turn, len(model)) - 1]
 
 
-def permission_of(op: str, payload: dict[str, Any]) -> str | None:
-    """The permission an operation needs, or None where every app may do it."""
-    match op.split(".", maxsplit=1)[0]:
-        case "llm":
-            return "llm.generate"
-        case "kv":
-            return f"kv.{payload.get('scope')}"
-        case "ads":
-            return "ads.show"
-        case "billing":
-            return "billing.entitlement"
-    return None
+def _given(desk: Desk, value: Any) -> Any:
+    """A value as the store hands it to the app; uploads become what a File is made from."""
+    if isinstance(value, Upload):
+        return desk.keep_file(value.name, value.data, value.media_type)
+    return value

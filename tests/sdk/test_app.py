@@ -121,10 +121,10 @@ def test_a_result_that_cannot_be_shown_is_refused() -> None:
     app = App()
 
     @app.action("Count")
-    def count() -> int:
-        return 3
+    def count() -> set[int]:
+        return {3}
 
-    with pytest.raises(InvalidAction, match="gave a int"):
+    with pytest.raises(InvalidAction, match="gave a set"):
         list(app.run("count", {}, Context()))
 
 

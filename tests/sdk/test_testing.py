@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from caravan import App, Context, HostError, PaymentRequired, Slot, _host
-from caravan.testing import HostCall, Simulator
+from caravan import App, Context, File, HostError, PaymentRequired, Slot, _host
+from caravan.testing import HostCall, Simulator, Upload
 
 app = App()
 
@@ -76,3 +76,48 @@ def test_a_stream_gives_items_one_by_one_and_leaves_no_door_open() -> None:
     items.close()  # type: ignore[attr-defined]
     with pytest.raises(HostError, match="needs a store"):
         _host.call("kv.get", {})
+
+
+@app.action("Read")
+def read(ctx: Context, file: File) -> Iterator[str]:
+    yield f"{file.name}: {file.text()} "
+    ctx.llm.forward("Go on")
+    yield " the end"
+
+
+@app.action("Use everything")
+def everything(ctx: Context) -> str:
+    ctx.meter("pages", 2)
+    ctx.meter("pages")
+    ctx.progress(1)
+    near, other = ctx.llm.embed(["warm tea", "tea warm"]), ctx.llm.embed("rain")
+    ctx.kv.user.set("k", 1)
+    swapped = ctx.kv.user.cas("k", 1, 2), ctx.kv.user.cas("k", 1, 3), ctx.kv.user.get("k")
+    page = ctx.http.get("https://example.org/")
+    return f"{near[0] == near[1]} {near[0] == other[0]} {swapped} {page.status} {page.text}"
+
+
+def test_a_picked_file_is_read_and_a_forwarded_answer_keeps_its_place() -> None:
+    result = Simulator(app, llm=["A", "B"]).run("read", file=Upload("a.txt", b"hi"))
+    assert result.text == "a.txt: hi AB the end"
+    with pytest.raises(HostError, match="no such file"):
+        Simulator(app).run(
+            "read", file={"file": "x", "name": "a", "media_type": "", "size_bytes": 1}
+        )
+
+
+def test_every_other_part_of_the_store_is_there_too() -> None:
+    result = Simulator(app, web={"https://example.org/": (201, "hello")}).run("everything")
+    assert result.text == "True False (True, False, 2) 201 hello"
+    assert result.meters == {"pages": 3}
+
+
+def test_what_the_simulator_was_not_given_is_refused() -> None:
+    with pytest.raises(HostError, match="knows no answer of https://example"):
+        Simulator(app).run("everything")
+    with pytest.raises(HostError, match=r"not been granted “billing\.meter”"):
+        Simulator(app, permissions=()).run("everything")
+    with pytest.raises(HostError, match=r"no function “a\.b”"):
+        Simulator(app)._desk().call("a.b", {})
+    with pytest.raises(HostError, match="nobody can be asked"):
+        Simulator(app)._desk().call("form.ask", {"schema": {}, "title": ""})

@@ -10,10 +10,14 @@ from caravan.reading import MANIFEST_FILE
 
 REASONS = {
     "llm.generate": "it uses the model",
+    "llm.embed": "it compares texts by their vectors",
     "kv.user": "it keeps values for the person",
     "kv.app": "it keeps values for everyone",
+    "files.read": "it reads a file of the person's",
+    "net.fetch": "it asks a web address",
     "ads.show": "it shows an advertisement",
     "billing.entitlement": "it asks what was bought",
+    "billing.meter": "it counts use that is paid for",
     "user.locale": "it reads the person's language",
 }
 
@@ -140,6 +144,23 @@ def check_permissions(bundle: Bundle, found: source.Source) -> Iterator[Finding]
             f"“{name}” is asked for but not used.",
             MANIFEST_FILE,
             fix="Remove it; people trust an app that asks for little.",
+        )
+    if "net.fetch" in manifest.permissions and not manifest.network.allow:
+        yield Finding(
+            "permissions.network",
+            "error",
+            "The app asks for “net.fetch” but names no host to go to.",
+            MANIFEST_FILE,
+            fix='Add [network] with allow = ["example.org"] and a reason.',
+        )
+    unknown = {schedule.action for schedule in manifest.schedule} - found.actions.keys()
+    for name in sorted(unknown):
+        yield Finding(
+            "permissions.schedule",
+            "error",
+            f"[[schedule]] names “{name}”, which is no action of the app.",
+            MANIFEST_FILE,
+            fix=f"Use one of: {', '.join(found.actions) or 'none yet'}.",
         )
     slots = {slot.name for slot in manifest.ad_slot}
     yield from _declared(found.slots, slots, "ad_slot", "name", "permissions.ad-slot")

@@ -120,6 +120,8 @@ class _Reader(ast.NodeVisitor):
         """`from a import b`; a relative one stays inside the bundle."""
         if node.level == 0 and node.module:
             self._import(node.module, node)
+        if node.module == "caravan" and "File" in {alias.name for alias in node.names}:
+            self._source.permissions.append(("files.read", self._at(node)))
 
     def _import(self, name: str, node: ast.AST) -> None:
         if not self._guarded:
@@ -141,7 +143,7 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        """`ctx.llm.stream`, `ctx.kv.user`, `ctx.ads.slot`, `ctx.user.locale`."""
+        """`ctx.llm.stream`, `ctx.kv.user`, `ctx.http.get`, `ctx.ads.slot`, `ctx.user.locale`."""
         permission = _PERMISSION_OF.get((_last_name(node.value), node.attr))
         if permission:
             self._source.permissions.append((permission, self._at(node)))
@@ -156,6 +158,8 @@ class _Reader(ast.NodeVisitor):
             self._source.permissions.append(("billing.entitlement", self._at(node)))
             if text is not None:
                 self._source.products.append((text, self._at(node)))
+        if is_method and name == "meter":
+            self._source.permissions.append(("billing.meter", self._at(node)))
         if text is not None and ((is_method and name == "slot") or name == "Slot"):
             self._source.slots.append((text, self._at(node)))
         if not is_method and name in {"eval", "exec", "compile", "__import__"}:
@@ -166,8 +170,14 @@ class _Reader(ast.NodeVisitor):
 _PERMISSION_OF = {
     ("llm", "stream"): "llm.generate",
     ("llm", "complete"): "llm.generate",
+    ("llm", "forward"): "llm.generate",
+    ("llm", "json"): "llm.generate",
+    ("llm", "chat"): "llm.generate",
+    ("llm", "embed"): "llm.embed",
     ("kv", "user"): "kv.user",
     ("kv", "app"): "kv.app",
+    ("http", "fetch"): "net.fetch",
+    ("http", "get"): "net.fetch",
     ("ads", "slot"): "ads.show",
     ("user", "locale"): "user.locale",
 }

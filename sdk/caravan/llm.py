@@ -1,0 +1,160 @@
+"""The store's model as an app uses it: a stream, a whole answer, data, a talk, or vectors."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, overload
+
+from caravan import _host, schema
+from caravan.errors import CaravanError
+
+Message = Mapping[str, str]
+Prompt = str | Sequence[Message]
+Answer = TypeVar("Answer")
+
+
+class NotJson(CaravanError):
+    """The model's answer was cut off before it was the JSON that was asked for."""
+
+    code = "llm.not-json"
+
+
+class Llm:
+    """The store's model. Permission: `llm.generate`, and `llm.embed` for `embed`."""
+
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        system: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        json_schema: Mapping[str, Any] | None = None,
+    ) -> Iterator[str]:
+        """The answer in pieces, as the model makes them.
+
+        Args:
+            prompt: the person's words, or a whole conversation of {"role", "content"}.
+            system: what the model should be; the same text in every run is decoded only once.
+            max_tokens: the longest answer; the store has its own limit too.
+            temperature: 0 for the likeliest words, about 1 for variety.
+            json_schema: makes the whole answer one JSON text that fits this schema.
+        """
+        asked = _generation(prompt, system, max_tokens, temperature, json_schema)
+        handle = _host.call("llm.open", asked)
+        while True:
+            answer = _host.call("llm.next", {"handle": handle})
+            if "end" in answer:
+                return
+            yield answer["text"]
+
+    def complete(
+        self,
+        prompt: Prompt,
+        *,
+        system: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        json_schema: Mapping[str, Any] | None = None,
+    ) -> str:
+        """The whole answer at once, for an app that works on it; the arguments are `stream`'s."""
+        asked = _generation(prompt, system, max_tokens, temperature, json_schema)
+        text: str = _host.call("llm.complete", asked)["text"]
+        return text
+
+    def forward(
+        self,
+        prompt: Prompt,
+        *,
+        system: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> str:
+        """Let the store write the answer to the person as it comes; returns it when it is whole.
+
+        The quickest way to show an answer as it is: the app is not asked for every piece.
+        """
+        asked = _generation(prompt, system, max_tokens, temperature, None)
+        text: str = _host.call("llm.forward", asked)["text"]
+        return text
+
+    @overload
+    def json(self, prompt: Prompt, answer: type[Answer], **options: Any) -> Answer: ...
+    @overload
+    def json(self, prompt: Prompt, answer: Mapping[str, Any], **options: Any) -> Any: ...
+    def json(self, prompt: Prompt, answer: Any, **options: Any) -> Any:
+        """An answer as data.
+
+        Args:
+            answer: a dataclass, an object of which is returned; or a JSON Schema.
+            options: `system`, `max_tokens` and `temperature`, as for `complete`.
+        Raises: NotJson, where `max_tokens` ended before the answer did.
+        """
+        is_class = dataclasses.is_dataclass(answer)
+        wanted = schema.parameter("answer", answer).schema if is_class else answer
+        text = self.complete(prompt, json_schema=_bare(wanted), **options)
+        try:
+            found = json.loads(text)
+        except ValueError:
+            raise NotJson(
+                "The model's answer was cut off before it was whole. Give more max_tokens."
+            ) from None
+        return schema.argument(found, answer) if is_class else found
+
+    def chat(self, messages: Sequence[Message] = (), *, system: str | None = None) -> "Chat":
+        """A conversation that goes on from `messages`, such as those kept with `ctx.kv`."""
+        return Chat(self, messages, system)
+
+    def embed(self, texts: str | Sequence[str]) -> list[list[float]]:
+        """One vector for each text; near meanings give near vectors."""
+        asked = [texts] if isinstance(texts, str) else list(texts)
+        vectors: list[list[float]] = _host.call("llm.embed", {"texts": asked})
+        return vectors
+
+
+class Chat:
+    """A conversation; `messages` is all that was said, without the system text."""
+
+    def __init__(self, llm: Llm, messages: Sequence[Message], system: str | None) -> None:
+        self._llm = llm
+        self._system = system
+        self.messages: list[dict[str, str]] = [dict(message) for message in messages]
+
+    def say(self, text: str, **options: Any) -> Iterator[str]:
+        """The model's reply in pieces; it is part of `messages` once it is whole.
+
+        Args:
+            options: `max_tokens` and `temperature`, as for `Llm.stream`.
+        """
+        self.messages.append({"role": "user", "content": text})
+        reply = ""
+        for piece in self._llm.stream(self.messages, system=self._system, **options):
+            reply += piece
+            yield piece
+        self.messages.append({"role": "assistant", "content": reply})
+
+
+def _generation(
+    prompt: Prompt,
+    system: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    json_schema: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    messages = [{"role": "system", "content": system}] if system else []
+    if isinstance(prompt, str):
+        messages.append({"role": "user", "content": prompt})
+    else:
+        messages.extend(dict(message) for message in prompt)
+    options = {"max_tokens": max_tokens, "temperature": temperature, "json_schema": json_schema}
+    return {"messages": messages, **{k: v for k, v in options.items() if v is not None}}
+
+
+def _bare(wanted: Any) -> Any:
+    """The schema without what only a form needs."""
+    match wanted:
+        case dict():
+            return {key: _bare(each) for key, each in wanted.items() if key != "x-ui"}
+        case list():
+            return [_bare(each) for each in wanted]
+    return wanted
