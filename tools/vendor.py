@@ -47,6 +47,18 @@ LUCIDE = Package(
     sha512="WBZA/m2PvkFpMGHDtsBck5P2A9G4ehLlYu4GwwICcmEm1BvYVgj00lCDxKRWLlbMlOibLaiwdQ88G5pHkSWgwA==",
     files={"LICENSE": "lucide/LICENSE"},
 )
+UPLOT = Package(
+    name="uplot",
+    version="1.6.32",
+    licence="MIT",
+    sha512="KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw==",
+    files={
+        "LICENSE": "uplot/LICENSE",
+        "dist/uPlot.iife.min.js": "uplot/uPlot.iife.min.js",
+        "dist/uPlot.min.css": "uplot/uPlot.min.css",
+    },
+)
+PACKAGES = (READEX, LUCIDE, UPLOT)
 
 # The icons that pages name, and no others.
 ICONS = """
@@ -99,7 +111,7 @@ def main() -> None:
     """Write every vendored file, the sprite and the record of versions and licences."""
     record = ["# Vendored packages", "", "| package | version | licence |", "| --- | --- | --- |"]
     with tempfile.TemporaryDirectory() as scratch:
-        for package in (READEX, LUCIDE):
+        for package in PACKAGES:
             unpacked = fetch(package, Path(scratch))
             for source, target in package.files.items():
                 path = STATIC / "vendor" / target
@@ -110,7 +122,7 @@ def main() -> None:
                 (STATIC / "img" / "icons.svg").write_text(sprite(unpacked / "icons"))
     record += ["", "Written by `tools/vendor.py`; the icons are `static/img/icons.svg`.", ""]
     (STATIC / "vendor" / "README.md").write_text("\n".join(record))
-    print(f"Vendored 2 packages and {len(ICONS.split())} icons.")
+    print(f"Vendored {len(PACKAGES)} packages and {len(ICONS.split())} icons.")
 
 
 if __name__ == "__main__":

@@ -27,9 +27,8 @@ from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError
 from marketplace.kernel.ids import AccountId, AppId, RunId
-from marketplace.runs import kv, prompts
+from marketplace.runs import items, kv, prompts
 from marketplace.runs.events import EventWriter
-from marketplace.runs.keepable import mended
 from marketplace.runs.models import NOBODY
 from marketplace.sandbox import grants
 from marketplace.sandbox.ports import Refused
@@ -312,20 +311,16 @@ class Desk:
             return billing.entitled(session, self._grant.person_id, self._grant.app_id, product)
 
     def _write(self, payload: dict[str, Any]) -> None:
-        kind = payload.get("kind")
-        if kind == "text":
-            is_markdown = payload.get("format") == "markdown"
-            self._write_text(mended(str(payload.get("text", ""))), is_markdown=is_markdown)
-        elif kind == "json":
-            self._add("item", {"kind": "json", "value": mended(payload.get("value"))})
-        elif kind == "slot":
-            name = str(payload.get("name"))
-            self._slot({"name": name})
-            offer = self._slots.get(name)
-            if offer is not None:
-                self._add("slot", {"kind": "slot", "name": name, "offer": str(offer.id)})
-        else:
-            raise Refused("output.kind", f"“{kind}” is not a kind of output this store can show.")
+        item = items.checked(payload)
+        match item["kind"]:
+            case "text":
+                self._write_text(item["text"], is_markdown=item["is_markdown"])
+            case "slot":
+                self._slot(item)
+                if offer := self._slots.get(item["name"]):
+                    self._add("slot", {**item, "offer": str(offer.id)})
+            case _:
+                self._add("item", item)
 
     def _write_text(self, text: str, *, is_markdown: bool) -> None:
         last = self.items[-1] if self.items else {}
