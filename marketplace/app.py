@@ -36,6 +36,8 @@ from marketplace.review import views as review_views
 from marketplace.runs import jobs as runs_jobs
 from marketplace.runs import queries as runs_queries
 from marketplace.runs import views as runs_views
+from marketplace.runs import views_audit as audit_views
+from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
 from marketplace.runs.pages import Panel
@@ -52,6 +54,12 @@ PING_TIMEOUT_S = 2
 def blobs(settings: Settings) -> Blobs:
     """Where bundles, code and icons lie."""
     return Blobs(settings.folder / "blobs")
+
+
+def run_logs(settings: Settings) -> tuple[EventLogs, AuditLogs]:
+    """Where runs leave their events and their audit logs: one folder."""
+    folder = settings.folder / "runs"
+    return EventLogs(folder), AuditLogs(folder, most_bytes=settings.runs.audit_bytes)
 
 
 def pseudonym_maker(settings: Settings) -> "PseudonymMaker":
@@ -102,13 +110,14 @@ def create_app(settings: Settings) -> Flask:
     store = blobs(settings)
     engine = EngineClient(settings.socket("engine"))
     sandbox = RunnerClient(settings.socket("runners"))
-    logs = EventLogs(settings.folder / "runs")
+    logs, audits = run_logs(settings)
     executor = Executor(
         database=database,
         sandbox=sandbox,
         inference=engine,
         blobs=store,
         logs=logs,
+        audits=audits,
         settings=settings.runs,
         sandbox_settings=settings.sandbox,
         folder=settings.folder / "executors",
@@ -139,6 +148,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(billing_views.bp)
     app.register_blueprint(ads_views.bp)
     app.register_blueprint(runs_views.blueprint(database, executor, logs, settings.runs))
+    app.register_blueprint(audit_views.blueprint(audits))
     app.register_blueprint(admin_views.blueprint(patient(settings, database, engine, sandbox)))
     return app
 
@@ -171,7 +181,7 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
         ),
         **billing_jobs.handlers(),
         **ads_jobs.handlers(),
-        **runs_jobs.handlers(EventLogs(settings.folder / "runs"), settings.runs),
+        **runs_jobs.handlers(*run_logs(settings), settings.runs),
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from marketplace.kernel.ids import RunId
+from marketplace.runs import audit
 from marketplace.web.sse import Event
 
 POLL_S = 0.03
@@ -90,7 +91,12 @@ class EventLogs:
     def forget_older_than(self, seconds: float) -> int:
         """Delete the files not touched for so long. Returns: how many."""
         before = time.time() - seconds
-        old = [file for file in self._folder.glob("*") if file.stat().st_mtime < before]
+        old = [
+            file
+            for kind in ("*.stop", "*.jsonl")
+            for file in self._folder.glob(kind)
+            if not file.name.endswith(audit.SUFFIX) and file.stat().st_mtime < before
+        ]
         for file in old:
             file.unlink(missing_ok=True)
         return len(old)

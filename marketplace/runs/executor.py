@@ -25,6 +25,7 @@ from marketplace.kernel.errors import CaravanError, Limited
 from marketplace.kernel.ids import RunId
 from marketplace.publishing import code
 from marketplace.runs import grants
+from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.host_calls import Desk
 from marketplace.runs.keepable import mended
@@ -44,6 +45,8 @@ LOST = (
     "store.lost",
     "The store could not note how this run ended. Nothing was charged; please run it again.",
 )
+
+STORE_ERROR = "store.error"
 
 log = structlog.get_logger()
 
@@ -71,6 +74,7 @@ class Executor:
         inference: Inference,
         blobs: Blobs,
         logs: EventLogs,
+        audits: AuditLogs,
         settings: RunSettings,
         sandbox_settings: SandboxSettings,
         folder: Path,
@@ -81,6 +85,7 @@ class Executor:
         self._inference = inference
         self._blobs = blobs
         self._logs = logs
+        self._audits = audits
         self._settings = settings
         self._sandbox_settings = sandbox_settings
         self._folder = folder
@@ -187,9 +192,14 @@ class Executor:
             run.error_rule, run.error_message = rule, message
             run.price_micros = 0
             ads.void_for_run(session, run_id, now=utc_now())
+        self._record_end(run_id, rule)
         with closing(self._logs.open(run_id)) as events:
             events.write("failed", {"message": message})
             events.write("done", {})
+
+    def _record_end(self, run_id: RunId, rule: str) -> None:
+        with closing(self._audits.open(run_id)) as audit:
+            audit.end(RunState.FAILED.value, rule)
 
     def _carry_out(self, run_id: RunId) -> None:
         try:
@@ -222,8 +232,9 @@ class Executor:
             run = session.get(Run, run_id, with_for_update=True)
             if run is not None and not run.has_ended:
                 run.move_to(RunState.FAILED, now=utc_now())
-                run.error_rule, run.error_message = "store.error", message
+                run.error_rule, run.error_message = STORE_ERROR, message
                 ads.void_for_run(session, run_id, now=utc_now())
+        self._record_end(run_id, STORE_ERROR)
         events.write("failed", {"message": message})
 
     def _run(self, run_id: RunId, events: EventWriter) -> None:
@@ -250,6 +261,7 @@ class Executor:
                 limits=grants.limits_of(release, self._sandbox_settings),
                 locale=run.locale,
             )
+            header = grants.header(run, grant, release)
         events.write("started", {})
         desk = Desk(grant, database=self._database, inference=self._inference, events=events)
 
@@ -259,18 +271,22 @@ class Executor:
 
         with self._lock:
             self._stops[run_id] = stop_all
-        try:
-            outcome = self._sandbox.run(job, desk, stop)
-        finally:
-            desk.close()
-        with self._database.writing() as session:
-            state = self._end(session, run_id, outcome, desk, was_stopped=stop.is_set())
-        if state is RunState.FAILED:
-            events.write("failed", {"message": _reason(outcome, desk)[1]})
+        with closing(self._audits.open(run_id)) as audit:
+            audit.begin(header)
+            try:
+                outcome = self._sandbox.run(job, desk, stop, audit.call)
+            finally:
+                desk.close()
+            with self._database.writing() as session:
+                run = self._end(session, run_id, outcome, desk, was_stopped=stop.is_set())
+            used = {"cpu_ms": run.cpu_ms, "wall_ms": run.wall_ms, "host_calls": run.host_calls}
+            audit.end(run.state.value, run.error_rule, **used)
+        if run.state is RunState.FAILED:
+            events.write("failed", {"message": run.error_message})
 
     def _end(
         self, session: Session, run_id: RunId, outcome: Outcome, desk: Desk, *, was_stopped: bool
-    ) -> RunState:
+    ) -> Run:
         run = session.get_one(Run, run_id, with_for_update=True)
         now = utc_now()
         # An app whose answer was cut short may still come to an end of its own, good or bad.
@@ -286,7 +302,7 @@ class Executor:
             ads.void_for_run(session, run_id, now=now)
         if target is RunState.FINISHED:
             catalog.count_run(session, run.app_id)
-        return target
+        return run
 
 
 def _reason(outcome: Outcome, desk: Desk) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """What one run may do: the release's requests, held down to what this store allows."""
 
 import json
+from typing import Any
 
 from marketplace.catalog.models import App, Release
 from marketplace.runs.host_calls import Grant
@@ -40,6 +41,22 @@ def limits_of(release: Release, settings: SandboxSettings) -> Limits:
         usual=settings.usual,
         ceiling=settings.ceiling,
     )
+
+
+def header(run: Run, grant: Grant, release: Release) -> dict[str, Any]:
+    """The first line of the run's audit log: what a replay starts from."""
+    return {
+        "run": str(run.id),
+        "app": grant.ident,
+        "version": grant.version,
+        "bundle": release.bundle_key,
+        "action": run.action,
+        "input": run.input,
+        "seed": grant.seed,
+        "started_at": run.created_at.isoformat(),
+        "locale": run.locale,
+        "grants": sorted(grant.permissions),
+    }
 
 
 def input_json(run: Run) -> str:

@@ -1,17 +1,19 @@
 """Jobs of the runs room."""
 
 from marketplace.infra.jobs import Handler, JobContext
+from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs
 from marketplace.runs.settings import RunSettings
 
 DAY_S = 24 * 3600
 
 
-def handlers(logs: EventLogs, settings: RunSettings) -> dict[str, Handler]:
-    """Forgets the event logs of runs that ended long ago; their output stays in the database."""
+def handlers(logs: EventLogs, audits: AuditLogs, settings: RunSettings) -> dict[str, Handler]:
+    """Forgets the logs of runs that ended long ago; their output stays in the database."""
 
     def forget_streams(_context: JobContext) -> None:
         logs.forget_older_than(settings.stream_days * DAY_S)
+        audits.forget_older_than(settings.audit_days * DAY_S)
 
     return {"runs.forget_streams": forget_streams}
 

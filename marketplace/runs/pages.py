@@ -67,6 +67,37 @@ class RunPage:
 
 
 @dataclass(frozen=True)
+class CallRow:
+    """One line of an audit log. Sizes in bytes, the time in milliseconds from the start."""
+
+    number: int
+    op: str
+    at_ms: int
+    payload_bytes: int
+    answer_bytes: int
+    refusal: str
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """What one run asked of the store.
+
+    Args:
+        rows: its first calls.
+        more: how many further calls the file has.
+        has_contents: whether the file this reader gets holds what was said.
+    """
+
+    run: Run
+    app: App
+    app_name: str
+    rows: Sequence[CallRow]
+    more: int
+    has_contents: bool
+    file_url: str
+
+
+@dataclass(frozen=True)
 class RunRow:
     """One line of a person's list of runs."""
 

@@ -1,4 +1,4 @@
-"""Starting and stopping runs."""
+"""Starting runs, and who may look at them."""
 
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from marketplace.kernel.errors import Forbidden, Invalid, Limited, NotFound
 from marketplace.kernel.ids import AccountId, RunId
 from marketplace.runs import fields
 from marketplace.runs.models import ENDED, Run
+from marketplace.web.auth import Actor
 from marketplace.web.i18n import gettext as _
 
 
@@ -95,3 +96,16 @@ def own(session: Session, run_id: RunId, *, person_id: AccountId) -> Run:
     if run is None or run.person_id != person_id:
         raise RunNotFound(_("There is no such run, or it is not yours."))
     return run
+
+
+def audited(session: Session, run_id: RunId, reader: Actor) -> Run:
+    """A run whose audit log this person may read: their own, or one of their app or store.
+
+    Raises: RunNotFound.
+    """
+    run = session.get(Run, run_id)
+    if run is not None:
+        app = session.get_one(App, run.app_id)
+        if reader.id in {run.person_id, app.owner_id} or reader.is_operator:
+            return run
+    raise RunNotFound(_("There is no such run, or it is not yours."))

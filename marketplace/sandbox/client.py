@@ -23,8 +23,10 @@ from marketplace.sandbox.ports import (
     Limits,
     Outcome,
     OutcomeKind,
+    Record,
     RunError,
     SandboxStatus,
+    forget,
 )
 from marketplace.sandbox.wire import BrokenFrame, Frame, Frames
 
@@ -43,7 +45,9 @@ class RunnerClient:
     def __init__(self, socket_path: Path) -> None:
         self._path = socket_path
 
-    def run(self, job: Job, calls: HostCalls, stop: threading.Event) -> Outcome:
+    def run(
+        self, job: Job, calls: HostCalls, stop: threading.Event, record: Record = forget
+    ) -> Outcome:
         """Run one job to its end in this thread."""
         request = {
             "export": "run",
@@ -54,7 +58,7 @@ class RunnerClient:
             "locale": job.locale,
             "started_at_ms": int(job.started_at.timestamp() * 1000),
         }
-        desk = Desk(calls, job.grants, job.limits)
+        desk = Desk(calls, job.grants, job.limits, record)
         ending = self._perform(request, job.limits, desk, stop)
         if ending.detail:
             log.error("run %s ended with %s: %s", job.run_id, ending.rule, ending.detail)

@@ -2,13 +2,17 @@
 
 import json
 import logging
+import time
 from typing import Any, NoReturn
 
 from marketplace.sandbox import grants
 from marketplace.sandbox.limits import Spent
 from marketplace.sandbox.outcomes import Refusals
-from marketplace.sandbox.ports import HostCalls, Limits, Refused
+from marketplace.sandbox.ports import HostCalls, Limits, Record, Refused, forget
 from marketplace.sandbox.wire import BrokenFrame, Frame
+
+# The longest name of an operation; a hostile one is cut in the log.
+OP_CHARACTERS = 60
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +38,19 @@ class Ended(BaseException):
 
 
 class Desk:
-    """Checks, counts and answers what the runner asks; trusts nothing it says."""
+    """Checks, counts, answers and records what the runner asks; trusts nothing it says."""
 
-    def __init__(self, calls: HostCalls, granted: frozenset[str], limits: Limits) -> None:
+    def __init__(
+        self,
+        calls: HostCalls,
+        granted: frozenset[str],
+        limits: Limits,
+        record: Record = forget,
+    ) -> None:
         self._calls = calls
         self._granted = granted
+        self._record = record
+        self._began = time.monotonic()
         self.spent = Spent(limits)
         self.refusals: Refusals = {}
 
@@ -54,27 +66,48 @@ class Desk:
         op, text = frame.get("op"), frame.get("payload")
         if not isinstance(op, str) or not isinstance(text, str):
             raise BrokenFrame("A call has no op or no payload.")
+        line: dict[str, Any] = {"n": self.spent.host_calls + 1, "op": op[:OP_CHARACTERS]}
+        try:
+            answered = self._answered(op, text, line)
+        except Ended as ended:
+            line["ended"] = ended.rule
+            raise
+        finally:
+            # The run's clock stands still between two calls, so that a replay reads the same.
+            line["at_ms"] = int((time.monotonic() - self._began) * 1000)
+            self._record(line)
+        return {**answered, "at_ms": line["at_ms"]}
+
+    def _answered(self, op: str, text: str, line: dict[str, Any]) -> Frame:
+        """The answer to one call; what is to be recorded of it goes into `line`."""
         if rule := self.spent.take(op, len(text)):
             raise Ended(rule)
         try:
             payload = json.loads(text, parse_constant=_no_constant)
         except (ValueError, RecursionError):
-            return self._refusal("host.payload", "The app sent something that is not JSON.")
+            line["payload"] = text
+            refusal = "host.payload", "The app sent something that is not JSON."
+            return self._refusal(line, *refusal)
+        line["payload"] = payload
         if not isinstance(payload, dict):
-            return self._refusal("host.payload", "The app sent something that is no object.")
+            refusal = "host.payload", "The app sent something that is no object."
+            return self._refusal(line, *refusal)
         if refused := grants.refusal(op, payload, self._granted):
-            return self._refusal(*refused)
+            return self._refusal(line, *refused)
         try:
             value = self._calls.call(op, payload)
-            return {"t": "answer", "value": json.dumps(value)}
+            answer = {"t": "answer", "value": json.dumps(value)}
         except Refused as error:
-            return self._refusal(error.code, error.message)
+            return self._refusal(line, error.code, error.message)
         except Exception as error:
             log.exception("the host failed to answer %s", op)
             raise Ended("sandbox.host", repr(error)) from error
+        line["answer"] = value
+        return answer
 
-    def _refusal(self, code: str, message: str) -> Frame:
+    def _refusal(self, line: dict[str, Any], code: str, message: str) -> Frame:
         self.refusals[code] = message
+        line["refused"] = {"code": code, "message": message}
         return {"t": "refusal", "code": code, "message": message}
 
 

@@ -31,8 +31,10 @@ from marketplace.sandbox.ports import (
     Limits,
     Outcome,
     OutcomeKind,
+    Record,
     RunError,
     SandboxStatus,
+    forget,
 )
 
 # The door of the SDK is one for the whole process.
@@ -42,9 +44,11 @@ _LOCK = threading.Lock()
 class FakeSandbox:
     """Runs apps with the Python that runs the tests."""
 
-    def run(self, job: Job, calls: HostCalls, stop: threading.Event) -> Outcome:
+    def run(
+        self, job: Job, calls: HostCalls, stop: threading.Event, record: Record = forget
+    ) -> Outcome:
         """Run one job to its end."""
-        desk = Desk(calls, job.grants, job.limits)
+        desk = Desk(calls, job.grants, job.limits, record)
         began = time.monotonic()
         answer = _answer(desk, stop)
         with _LOCK, _release(job.code), _door(answer):

@@ -1,7 +1,7 @@
 """What a run asks of the sandbox, and what it hears back."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -73,6 +73,14 @@ class HostCalls(Protocol):
         runner, `run.queued` comes with `{"position": 1}` for the next in line; its answer
         does not matter.
         """
+
+
+# Hears of each host call when it has been answered: one line of docs/audit-log.md.
+Record = Callable[[dict[str, Any]], None]
+
+
+def forget(_line: dict[str, Any]) -> None:
+    """A `Record` for runs of which nothing need be known afterwards."""
 
 
 class OutcomeKind(StrEnum):
@@ -147,7 +155,9 @@ class SandboxStatus:
 class Sandbox(Protocol):
     """Runs apps where they can do no harm."""
 
-    def run(self, job: Job, calls: HostCalls, stop: threading.Event) -> Outcome:
+    def run(
+        self, job: Job, calls: HostCalls, stop: threading.Event, record: Record = forget
+    ) -> Outcome:
         """Run one job to its end in the caller's thread; setting `stop` ends it soon."""
 
     def describe(self, code: Mapping[str, bytes], entry: str, *, limits: Limits) -> dict[str, Any]:

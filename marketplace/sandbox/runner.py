@@ -84,7 +84,7 @@ class Desk:
     def __init__(self, job: Frame, store: socket.socket) -> None:
         self._job = job
         self._store = store
-        self._started_ns = time.monotonic_ns()
+        self._elapsed_ms = 0
         self._random_blocks = 0
         self._own = {
             "clock.now": self._now,
@@ -105,6 +105,7 @@ class Desk:
             answer = wire.receive(self._store)
         except (EOFError, OSError):
             os._exit(LEFT_ALONE)
+        self._elapsed_ms = max(self._elapsed_ms, answer["at_ms"])
         if answer["t"] == "refusal":
             return False, error_answer(answer["code"], answer["message"])
         text: str = answer["value"]
@@ -114,14 +115,20 @@ class Desk:
         return {name: self._job[name] for name in ("entry", "seed", "locale")}
 
     def _now(self, _payload: dict[str, Any]) -> int:
-        """The run's clock, in whole milliseconds: a finer one helps only to spy."""
-        elapsed_ms = (time.monotonic_ns() - self._started_ns) // NS_PER_MS
+        """The run's clock: it goes on when the store answers and when the app sleeps.
+
+        While the app computes it stands still. So it cannot be used to spy on a neighbour,
+        and a replay of the recorded calls shows the app the same times.
+        """
         began: int = self._job["started_at_ms"]
-        return (began + elapsed_ms) * NS_PER_MS
+        return (began + self._elapsed_ms) * NS_PER_MS
 
     def _sleep(self, payload: dict[str, Any]) -> None:
         """Wait; at the run's time limit the zygote ends this process."""
-        time.sleep(min(max(0, int(payload["ms"])) / 1000, self._job["wall_ms"] / 1000 + 60))
+        slept_ms = min(max(0, int(payload["ms"])), self._job["wall_ms"] + 60_000)
+        time.sleep(slept_ms / 1000)
+        # One more than asked: the difference of two times as floats must not fall short.
+        self._elapsed_ms += slept_ms + 1
 
     def _random(self, payload: dict[str, Any]) -> str:
         """Bytes from the seed: SHA-256 of the seed and a counter, block by block."""

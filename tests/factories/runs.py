@@ -18,6 +18,7 @@ from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, RunId
 from marketplace.publishing import code
+from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
 from marketplace.runs.models import Run
@@ -112,6 +113,7 @@ class Stage:
     database: Database
     blobs: Blobs
     logs: EventLogs
+    audits: AuditLogs
     inference: Inference
     executor: Executor
 
@@ -175,6 +177,7 @@ def stage(
 ) -> Iterator[Stage]:
     """A stage over a folder; two stages over one folder are two web processes of one host."""
     blobs, logs = Blobs(folder / "blobs"), EventLogs(folder / "runs")
+    audits = AuditLogs(folder / "runs", most_bytes=100_000)
     inference = inference or FakeInference()
     executor = Executor(
         database=database,
@@ -182,13 +185,14 @@ def stage(
         inference=inference,
         blobs=blobs,
         logs=logs,
+        audits=audits,
         settings=settings or RunSettings(),
         sandbox_settings=SandboxSettings(),
         folder=folder / "executors",
         pseudonym=lambda ident, person_id: f"pseudonym-in-{ident}",
     )
     try:
-        yield Stage(database, blobs, logs, inference, executor)
+        yield Stage(database, blobs, logs, audits, inference, executor)
     finally:
         executor.close()
 

@@ -262,7 +262,8 @@ def test_a_full_disk_ends_a_run_with_a_sentence(
 def test_nothing_stays_behind_when_a_run_is_over(here: Stage, tmp_path: Path) -> None:
     run = here.perform(here.app(ASK))
     assert not here.logs.stop_path(run.id).exists()
-    assert [path.suffix for path in (tmp_path / "runs").iterdir()] == [".jsonl"]
+    left = {path.name for path in (tmp_path / "runs").iterdir()}
+    assert left == {f"{run.id}.jsonl", f"{run.id}.audit.jsonl"}
 
 
 def test_an_error_that_cannot_be_kept_is_kept_mended(here: Stage) -> None:

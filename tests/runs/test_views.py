@@ -1,5 +1,6 @@
 """The pages and streams of runs, as a browser gets them."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -10,16 +11,19 @@ from flask.testing import FlaskClient
 from sqlmodel import Session, select
 from werkzeug.test import TestResponse
 
+from marketplace.accounts.models import Account
 from marketplace.catalog import views as catalog_views
 from marketplace.catalog.models import App, Release
 from marketplace.inference.fake import FakeInference
 from marketplace.infra.db import Database
+from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import RunId
-from marketplace.runs import queries, views
+from marketplace.runs import queries, views, views_audit
 from marketplace.runs.models import Run, RunState
 from marketplace.runs.pages import Panel
 from marketplace.runs.settings import RunSettings
 from marketplace.web.auth import actor
+from tests.factories.accounts import make_session
 from tests.factories.catalog import make_product
 from tests.factories.pages import make_store, send, sign_in
 from tests.factories.runs import Stage, stage
@@ -48,6 +52,7 @@ def app(here: Stage) -> Flask:
         here.database,
         catalog_views.blueprint(here.blobs, panel_for),
         views.blueprint(here.database, here.executor, here.logs, RunSettings()),
+        views_audit.blueprint(here.audits),
         publishing__portal="/portal/",
         billing__checkout="/checkout/<product_id>",
     )
@@ -231,3 +236,40 @@ def test_an_earlier_input_comes_back_to_be_edited(
     assert "salam" not in omar.get(again).text
     assert "salam" not in lina.get(again.replace(app.ident, here.app().ident)).text
     assert lina.get(f"/apps/{app.ident}?again=yesterday").status_code == 200
+
+
+def audit_of(client: FlaskClient, run_id: RunId) -> tuple[str, list[dict[str, Any]]]:
+    """The page of a run's audit log, and the lines of its file."""
+    page, file = (client.get(f"{part}/runs/{run_id}/audit") for part in ("", "/api/v1"))
+    assert (page.status_code, file.status_code) == (200, 200)
+    return page.text, [json.loads(line) for line in file.text.splitlines()]
+
+
+def test_a_person_reads_all_that_their_run_asked(lina: FlaskClient, here: Stage) -> None:
+    run_id = run_of(here, start(lina, here.app(ASK), text="a secret word"))
+    page, lines = audit_of(lina, run_id)
+    assert "llm.open" in page
+    assert "Only you can see what was said" in page
+    assert lines[0]["input"] == {"text": "a secret word"}
+    assert lines[2]["payload"]["messages"] == [{"role": "user", "content": "hello there"}]
+
+
+def test_others_read_sizes_or_nothing_at_all(
+    app: Flask, lina: FlaskClient, omar: FlaskClient, here: Stage, empty_database: Database
+) -> None:
+    shown = here.app(ASK)
+    run_id = run_of(here, start(lina, shown, text="a secret word"))
+    assert omar.get(f"/runs/{run_id}/audit").status_code == 404
+    assert omar.get(f"/api/v1/runs/{run_id}/audit").status_code == 404
+    maker, operator = app.test_client(), app.test_client()
+    with empty_database.writing() as session:
+        owner = session.get_one(Account, shown.owner_id)
+        maker.set_cookie("caravan", make_session(session, owner, now=utc_now()))
+    sign_in(empty_database, operator, is_operator=True)
+    for client in (maker, operator):
+        page, lines = audit_of(client, run_id)
+        assert "llm.open" in page
+        assert "secret word" not in page + str(lines)
+        assert "hello there" not in str(lines)
+        assert lines[2]["payload_bytes"] > 20
+        assert [line["op"] for line in lines[1:4]] == ["output.write", "llm.open", "llm.next"]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -85,6 +86,25 @@ yield str(time.perf_counter() - before >= 0.05)
     began, day, slept = texts(body)
     assert began.startswith(NOON.isoformat()[:16])
     assert (day, slept) == ("2026-03-01", "True")
+
+
+def test_the_clock_stands_still_while_the_app_computes() -> None:
+    body = """
+import time
+before = time.time_ns()
+sum(range(3_000_000))
+yield str(time.time_ns() - before)
+after = time.time_ns()
+ctx.kv.user.get('slow')
+yield str((time.time_ns() - after) // 1_000_000 >= 50)
+"""
+    host = Host({"kv.get": lambda _: time.sleep(0.06)})
+    lines: list[dict[str, Any]] = []
+    outcome = shared_runners().run(make_job(body), host, threading.Event(), lines.append)
+    assert outcome.error is None
+    assert host.texts == ["0", "True"]
+    assert [line["op"] for line in lines] == ["output.write", "kv.get", "output.write"]
+    assert lines[1]["at_ms"] - lines[0]["at_ms"] >= 60
 
 
 def test_an_app_reads_the_files_of_its_release() -> None:
