@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
@@ -18,7 +19,6 @@ from marketplace import app as composition
 from marketplace import settings as settings_module
 from marketplace.accounts import service as accounts
 from marketplace.admin import doctor as doctor_module
-from marketplace.inference.commands import models
 from marketplace.infra import log, migrations
 from marketplace.infra.db import Database
 from marketplace.infra.jobs import Worker
@@ -220,15 +220,31 @@ class RegistryPlace:
         self.demo_model: Path = settings.demo_model
 
 
-@cli.group("models", help="Add, list and choose the models apps run on.")
+class ModelsGroup(click.Group):
+    """The commands of the model registry, whose libraries are read when one is asked for.
+
+    Reading a GGUF and downloading one take libraries that no part of an open store needs.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(self._found())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them, or None."""
+        return self._found().get(cmd_name)
+
+    def _found(self) -> dict[str, click.Command]:
+        room = import_module("marketplace.inference.commands")
+        found: dict[str, click.Command] = room.models.commands
+        return found
+
+
+@cli.group("models", cls=ModelsGroup, help="Add, list and choose the models apps run on.")
 @click.pass_context
 def models_group(context: click.Context) -> None:
     """Hand the registry its folders."""
     context.obj = RegistryPlace(context.obj)
-
-
-for command in models.commands.values():
-    models_group.add_command(command)
 
 
 def main() -> None:
