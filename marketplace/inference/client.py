@@ -1,19 +1,22 @@
-"""The engine as the other processes see it: one connection, many threads, reconnects."""
+"""The engine as the other processes see it: one connection, many threads, reconnects.
+
+An engine that dies costs only the answers it was writing. A request of which nothing has come yet
+is sent again to the engine's successor.
+"""
 
 import logging
 import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from queue import Empty
+from threading import Event, Lock, Thread
 from typing import Any
 
-from marketplace.inference.frames import BadFrame, FrameReader, pack
+from marketplace.inference.connection import GONE, Connection, type_queue
+from marketplace.inference.frames import BadFrame
 from marketplace.inference.ports import (
     BadGeneration,
     Embedded,
@@ -22,6 +25,10 @@ from marketplace.inference.ports import (
     EngineStatus,
     Finished,
     Generation,
+    Piece,
+    Queued,
+    ToolCall,
+    Usage,
     type_answer_event,
 )
 from marketplace.inference.wire import (
@@ -30,8 +37,6 @@ from marketplace.inference.wire import (
     check_embedding,
     from_embedding,
     from_generation,
-    to_event,
-    to_status,
     type_event,
 )
 from marketplace.kernel.errors import CaravanError, Unavailable
@@ -42,8 +47,8 @@ RETRY_EVERY_S = 0.05
 STATUS_TIMEOUT_S = 2.0
 SILENCE_S = 15.0
 SEND_TIMEOUT_S = 10.0
-RECEIVE_BYTES = 256 * 1024
-GONE = "The language model stopped while it was answering. Run it again."
+MOST_TRIES = 5
+MOST_SUSPICIONS = 2
 ABSENT = (
     "The language model is not running. Start it with `marketplace serve` or "
     "`marketplace engine`, then try again."
@@ -51,97 +56,33 @@ ABSENT = (
 
 
 @dataclass(eq=False)
-class Connection:
-    """One connection: a thread reads frames and puts each event into its request's queue."""
+class Asked:
+    """One request of ours, over as many engines as it takes."""
 
-    sock: socket.socket
-    lock: Lock = field(default_factory=Lock)
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
-    # A queue holds at most one answer's events, so it needs no bound of its own.
-    queues: dict[int, SimpleQueue[type_event | EngineStatus]] = field(default_factory=dict)
-    request_ids: dict[int, str] = field(default_factory=dict)
-    is_open: bool = True
+    request_id: str
+    frame: dict[str, Any]
+    cancelled: Event = field(default_factory=Event)
+    is_waiting: bool = False
+    has_begun: bool = False
+    tries: int = 0
+    suspicions: int = 0
 
-    def open_request(self, request_id: str) -> tuple[int, SimpleQueue[type_event | EngineStatus]]:
-        """A new number and the queue of its events. Raises: EngineGone on a dead connection."""
-        with self.lock:
-            if not self.is_open:
-                raise EngineGone(GONE)
-            number = next(self.numbers)
-            queue = self.queues[number] = SimpleQueue()
-            self.request_ids[number] = request_id
-            return number, queue
+    def hear(self, event: type_answer_event | Embedded) -> None:
+        """Learn from an event how far the engine has come with it."""
+        self.is_waiting = isinstance(event, Queued)
+        self.has_begun = self.has_begun or isinstance(event, (Piece, ToolCall))
 
-    def forget(self, number: int) -> bool:
-        """Drop a request. Returns whether it was still open."""
-        with self.lock:
-            self.request_ids.pop(number, None)
-            return self.queues.pop(number, None) is not None
+    def may_be_sent_again(self) -> bool:
+        """Whether another engine may try, after the last one ended.
 
-    def numbers_of(self, request_id: str) -> list[int]:
-        """The open requests of an id."""
-        with self.lock:
-            return [number for number, known in self.request_ids.items() if known == request_id]
-
-    def send(self, frame: dict[str, Any]) -> None:
-        """Write one frame whole. Raises: EngineGone when the engine cannot be reached."""
-        data = pack(frame)
-        with self.lock:
-            try:
-                self.sock.sendall(data)
-            except OSError as error:
-                # A frame may be half written: nobody can use the connection after that.
-                self.is_open = False
-                self.hang_up()
-                raise EngineGone(GONE) from error
-
-    def hang_up(self) -> None:
-        """Wake the reading thread, which then closes the socket."""
-        # A socket whose other end is gone already has nothing to shut down.
-        with suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
-
-    def read(self) -> None:
-        """The reading thread's body: distribute events until the connection ends."""
-        reader = FrameReader()
-        try:
-            while data := self._receive():
-                for frame in reader.feed(data):
-                    self._distribute(frame)
-        except (BadFrame, OSError, ValueError, TypeError, KeyError) as error:
-            log.warning("The connection to the engine broke: %r", error)
-        finally:
-            self._end()
-
-    def _receive(self) -> bytes:
-        while True:
-            try:
-                return self.sock.recv(RECEIVE_BYTES)
-            except TimeoutError:
-                # The timeout is there for sending; silence from the engine is no fault.
-                continue
-
-    def _distribute(self, frame: dict[str, Any]) -> None:
-        if frame["op"] == "events":
-            for wire in frame["events"]:
-                number, event = to_event(wire)
-                queue = self.queues.get(number)
-                if queue is not None:
-                    queue.put(event)
-                if isinstance(event, (Finished, Embedded, CaravanError)):
-                    self.forget(number)
-        elif frame["op"] == "status":
-            queue = self.queues.get(frame["n"])
-            if queue is not None:
-                queue.put(to_status(frame["status"]))
-
-    def _end(self) -> None:
-        with self.lock:
-            self.is_open = False
-            waiting = list(self.queues.values())
-            self.sock.close()
-        for queue in waiting:
-            queue.put(EngineGone(GONE))
+        What was only waiting has not ended it. What was being computed is suspected: it may do
+        the same to the next engine, and everybody's answers with it, so it gets one more try.
+        """
+        self.tries += 1
+        self.suspicions += not self.is_waiting
+        self.is_waiting = False
+        is_trusted = self.suspicions < MOST_SUSPICIONS and self.tries < MOST_TRIES
+        return is_trusted and not self.has_begun
 
 
 class EngineClient:
@@ -156,6 +97,7 @@ class EngineClient:
         self._patience_s = patience_s
         self._lock = Lock()
         self._connection: Connection | None = None
+        self._asked: set[Asked] = set()
         self._pid = os.getpid()
 
     def generate(self, generation: Generation) -> Iterator[type_answer_event]:
@@ -183,6 +125,10 @@ class EngineClient:
 
     def cancel(self, request_id: str) -> None:
         """Stop a request from any thread; its iterator then ends with `cancelled`."""
+        with self._lock:
+            asked = [each for each in self._asked if each.request_id == request_id]
+        for each in asked:
+            each.cancelled.set()
         connection = self._connection
         if connection is not None and self._pid == os.getpid():
             for number in connection.numbers_of(request_id):
@@ -218,22 +164,44 @@ class EngineClient:
     def _ask(
         self, request_id: str, frame: dict[str, Any]
     ) -> Iterator[type_answer_event | Embedded]:
+        asked = Asked(request_id, frame)
+        with self._lock:
+            self._asked.add(asked)
+        try:
+            while True:
+                try:
+                    yield from self._try(asked)
+                except EngineGone:
+                    if not asked.may_be_sent_again():
+                        raise
+                    log.warning("The engine ended; request %s is sent to the next.", request_id)
+                else:
+                    return
+        finally:
+            with self._lock:
+                self._asked.discard(asked)
+
+    def _try(self, asked: Asked) -> Iterator[type_answer_event | Embedded]:
         deadline = time.monotonic() + self._patience_s
-        while True:
-            connection, number, queue = self._begin(request_id, frame, deadline)
+        while begun := self._begin(asked, deadline):
+            connection, number, queue = begun
             try:
                 first = self._next(queue)
                 if _is_loading(first) and time.monotonic() < deadline:
-                    time.sleep(RETRY_EVERY_S)
+                    asked.cancelled.wait(RETRY_EVERY_S)
                     continue
-                yield from self._events(first, queue)
+                for event in self._events(first, queue):
+                    asked.hear(event)
+                    yield event
                 return
             finally:
                 if connection.forget(number):
                     self._withdraw(connection, number)
+        # It was cancelled while there was no engine that could have said so.
+        yield Finished("cancelled", Usage(), "")
 
     def _events(
-        self, event: type_event | EngineStatus, queue: SimpleQueue[type_event | EngineStatus]
+        self, event: type_event | EngineStatus, queue: type_queue
     ) -> Iterator[type_answer_event | Embedded]:
         while True:
             if isinstance(event, CaravanError):
@@ -244,32 +212,41 @@ class EngineClient:
                 return
             event = self._next(queue)
 
-    def _next(self, queue: SimpleQueue[type_event | EngineStatus]) -> type_event | EngineStatus:
+    def _next(self, queue: type_queue) -> type_event | EngineStatus:
         while True:
             try:
                 return queue.get(timeout=SILENCE_S)
             except Empty:
                 # A long prompt is quiet too; an engine that does not even give its status hangs.
-                if not self.status().ready:
+                status = self.status()
+                if not (status.ready or status.loading):
                     raise EngineGone(GONE) from None
 
-    def _begin(
-        self, request_id: str, frame: dict[str, Any], deadline: float
-    ) -> tuple[Connection, int, SimpleQueue[type_event | EngineStatus]]:
-        while True:
+    def _begin(self, asked: Asked, deadline: float) -> tuple[Connection, int, type_queue] | None:
+        """Hand a request to an engine, waiting for one; None when it was cancelled before."""
+        while not asked.cancelled.is_set():
             try:
                 connection = self._connect()
-                number, queue = connection.open_request(request_id)
-                connection.send({**frame, "n": number})
+                number, queue = connection.open_request(asked.request_id)
+                self._send(connection, number, asked)
             except (EngineGone, OSError) as error:
                 # Nothing of the answer can have come yet, so trying again repeats nothing.
                 if time.monotonic() >= deadline:
                     raise Unavailable(ABSENT, rule="llm.engine") from error
-                time.sleep(RETRY_EVERY_S)
-            except BadFrame as error:
-                raise BadGeneration(str(error), rule="llm.request") from error
+                asked.cancelled.wait(RETRY_EVERY_S)
             else:
                 return connection, number, queue
+        return None
+
+    def _send(self, connection: Connection, number: int, asked: Asked) -> None:
+        try:
+            connection.send({**asked.frame, "n": number})
+        except BadFrame as error:
+            connection.forget(number)
+            raise BadGeneration(str(error), rule="llm.request") from error
+        # A cancellation sees the number, or this sees the cancellation.
+        if asked.cancelled.is_set():
+            self._withdraw(connection, number)
 
     def _withdraw(self, connection: Connection, number: int) -> None:
         try:

@@ -11,7 +11,15 @@ import pytest
 from marketplace.inference import client as client_module
 from marketplace.inference.client import EngineClient
 from marketplace.inference.frames import FrameReader, pack
-from marketplace.inference.ports import EngineGone, EngineStatus, Message, Piece, Usage
+from marketplace.inference.ports import (
+    EngineGone,
+    EngineStatus,
+    Finished,
+    Message,
+    Piece,
+    Queued,
+    Usage,
+)
 from marketplace.inference.wire import from_status
 from marketplace.kernel.errors import Invalid
 from tests.inference.engines import make_generation, text_of
@@ -102,7 +110,57 @@ def test_an_engine_that_talks_nonsense_is_gone(
         peer.sendall(nonsense)
 
     with pytest.raises(EngineGone):
-        next(serve(behave).generate(make_generation()))
+        next(serve(behave, behave).generate(make_generation()))
+
+
+def test_a_request_of_which_nothing_came_is_sent_to_the_next_engine(
+    serve: Callable[..., EngineClient],
+) -> None:
+    client = serve(answer(), answer(["piece", "a"], FINISHED))
+    assert text_of(list(client.generate(make_generation()))) == "a"
+
+
+def test_a_request_that_ends_two_engines_does_not_reach_a_third(
+    serve: Callable[..., EngineClient],
+) -> None:
+    client = serve(answer(), answer(), answer(["piece", "b"], FINISHED))
+    with pytest.raises(EngineGone):
+        list(client.generate(make_generation()))
+    assert text_of(list(client.generate(make_generation()))) == "b"
+
+
+def test_a_request_that_only_waited_outlives_more_engines(
+    serve: Callable[..., EngineClient],
+) -> None:
+    dying = [answer(["queued", 1])] * 4
+    client = serve(*dying, answer(["piece", "a"], FINISHED))
+    events = list(client.generate(make_generation()))
+    assert [event for event in events if event == Queued(1)] == [Queued(1)] * 4
+    assert text_of(events) == "a"
+
+
+def test_a_request_that_waits_for_an_engine_can_be_cancelled(tmp_path: Path) -> None:
+    client = EngineClient(tmp_path / "nothing.sock", patience_s=60)
+    stream = client.generate(make_generation(request_id="mine"))
+    events: list[object] = []
+    reader = Thread(target=lambda: events.extend(stream))
+    reader.start()
+    while not client._asked:
+        reader.join(0.001)
+    client.cancel("mine")
+    reader.join(10)
+    assert events == [Finished("cancelled", Usage(), "")]
+    assert not client._asked
+
+
+def test_a_request_that_cannot_be_sent_leaves_nothing_behind(
+    serve: Callable[..., EngineClient],
+) -> None:
+    client = serve(hang_up)
+    with pytest.raises(Invalid, match="cannot be written"):
+        next(client.generate(make_generation(json_schema={"const": "\ud800"})))
+    assert client._connection is not None
+    assert not client._connection.queues
 
 
 def test_after_a_lost_connection_the_next_request_opens_a_new_one(

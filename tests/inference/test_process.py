@@ -69,6 +69,28 @@ def test_an_engine_killed_mid_answer_is_told_at_once_and_the_next_one_answers(
 
 
 @pytest.mark.usefixtures("_llama")
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGABRT])
+def test_what_was_only_queued_when_the_engine_died_is_answered_by_the_next(
+    start: type_start, noise: Path, signum: signal.Signals
+) -> None:
+    settings = ("--settings", '{"context": 16384, "max_sequences": 1}')
+    engine = start("--model", noise, *settings)
+    client = EngineClient(engine.socket, patience_s=30)
+    writing = client.generate(make_generation(max_tokens=LONG))
+    assert isinstance(next(writing), Piece)
+    queued = [client.generate(make_generation(max_tokens=3, person=str(n))) for n in range(3)]
+    assert [next(stream) for stream in queued] == [Queued(0), Queued(1), Queued(2)]
+    engine.process.send_signal(signum)
+    assert engine.process.wait(10) == -signum
+    with pytest.raises(EngineGone, match="stopped while it was answering"):
+        list(writing)
+    start("--model", noise, *settings)
+    answers = [end_of(list(stream)).usage.generated_tokens for stream in queued]
+    assert answers == [3, 3, 3]
+    client.close()
+
+
+@pytest.mark.usefixtures("_llama")
 def test_a_request_waits_for_an_engine_that_is_about_to_start(
     start: type_start, alphabet: Path, tmp_path: Path
 ) -> None:
