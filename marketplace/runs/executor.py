@@ -326,5 +326,5 @@ def _receipt(outcome: Outcome, desk: Desk) -> dict[str, Any]:
         "cpu_ms": outcome.cpu_ms,
         "wall_ms": outcome.wall_ms,
         "host_calls": outcome.host_calls,
-        "permissions_used": sorted(tally.permissions),
+        "permissions_used": sorted(desk.permissions_used),
     }

@@ -1,15 +1,41 @@
 """What one run may do: the release's requests, held down to what this store allows."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from marketplace.catalog.models import App, Release
-from marketplace.runs.host_calls import Grant
+from marketplace.kernel.ids import AccountId, AppId, RunId
 from marketplace.runs.models import Run
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.limits import clamp
 from marketplace.sandbox.ports import Limits
 from marketplace.sandbox.settings import SandboxSettings
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What one run may do, and for whom.
+
+    Args:
+        person: a pseudonym of the person, different in every app.
+        llm_tokens: the most tokens that may be generated in the whole run.
+    """
+
+    run_id: RunId
+    app_id: AppId
+    ident: str
+    version: str
+    category: str
+    age: int
+    developer_id: AccountId
+    person_id: AccountId
+    person: str
+    permissions: frozenset[str]
+    ad_slots: frozenset[str]
+    llm_tokens: int
+    locale: str
+    seed: int
 
 
 def grant_for(run: Run, app: App, release: Release, settings: RunSettings, pseudonym: str) -> Grant:

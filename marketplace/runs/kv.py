@@ -105,6 +105,24 @@ def increment(session: Session, shelf: Shelf, key: Any, by: Any, *, now: datetim
     return before + by
 
 
+def swap(
+    session: Session, shelf: Shelf, key: Any, expected: Any, value: Any, *, now: datetime
+) -> bool:
+    """Keep `value` under `key` if `expected` is there (None: nothing), and say whether it was.
+
+    Two values are the same when their JSON is: 1 is not true, and the order of keys is nothing.
+    """
+    entry = _entry(session, shelf, _checked_key(key), lock=True)
+    if _canonical(entry.value if entry else None) != _canonical(expected):
+        return False
+    put(session, shelf, key, value, now=now)
+    return True
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
 def keys(session: Session, shelf: Shelf, prefix: Any) -> list[str]:
     """The keys that start with `prefix`, in order."""
     if not isinstance(prefix, str):

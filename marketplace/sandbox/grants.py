@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-# Every app may show its result, write its log and read its settings.
-ALWAYS = frozenset({"output.write", "log.write", "settings.get"})
+# Every app may show its result and its progress, write its log and read its settings.
+ALWAYS = frozenset({"output.write", "output.progress", "log.write", "settings.get"})
 PERMISSIONS = {
     "llm.open": "llm.generate",
     "llm.next": "llm.generate",
     "llm.complete": "llm.generate",
+    "llm.forward": "llm.generate",
     "llm.embed": "llm.embed",
     "ads.slot": "ads.show",
     "billing.entitled": "billing.entitlement",
 }
-KV_OPS = frozenset({"kv.get", "kv.set", "kv.delete", "kv.incr", "kv.keys"})
+KV_OPS = frozenset({"kv.get", "kv.set", "kv.delete", "kv.incr", "kv.cas", "kv.keys"})
 KV_SCOPES = frozenset({"user", "app"})
 OPS = ALWAYS | PERMISSIONS.keys() | KV_OPS
 

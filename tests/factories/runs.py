@@ -16,11 +16,12 @@ from marketplace.inference.ports import Inference
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
-from marketplace.kernel.ids import AccountId, RunId
+from marketplace.kernel.ids import AccountId, RunId, new_id
 from marketplace.publishing import code
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
+from marketplace.runs.grants import Grant
 from marketplace.runs.models import Run
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.fake import FakeSandbox
@@ -104,6 +105,30 @@ def make_run(session: Session, app: App, **given: Any) -> Run:
     session.add(run)
     session.flush()  # callers point at it by its id
     return run
+
+
+def make_grant(database: Database, **given: Any) -> Grant:
+    """A grant of everything for a run that is in no database, of an app that is."""
+    with database.writing() as session:
+        app = make_app(session)
+    values: dict[str, Any] = {
+        "run_id": new_id(),
+        "app_id": app.id,
+        "ident": app.ident,
+        "version": "1.0.0",
+        "category": app.category,
+        "age": app.age,
+        "developer_id": app.owner_id,
+        "person_id": new_id(),
+        "person": "someone",
+        "permissions": frozenset(EVERY_PERMISSION),
+        "ad_slots": frozenset(),
+        "llm_tokens": 64,
+        "locale": "en",
+        "seed": 1,
+        **given,
+    }
+    return Grant(**values)
 
 
 @dataclass

@@ -87,9 +87,9 @@ def test_what_was_not_granted_is_refused(here: Stage, permission: str) -> None:
     without, with_it = Counter(here, here.app(permissions=others)), Counter(here, here.app())
     op, payload = CALLS[permission]
     assert without.refused(op, **payload) == f"permission.{permission}"
-    assert without.desk.tally.permissions == set()
+    assert without.desk.permissions_used == set()
     with_it.call(op, **payload)
-    assert with_it.desk.tally.permissions == {permission}
+    assert with_it.desk.permissions_used == {permission}
 
 
 def test_an_operation_that_does_not_exist_is_refused(counter: Counter) -> None:
@@ -344,3 +344,36 @@ def test_the_run_itself_is_not_changed_by_calls(here: Stage, counter: Counter) -
     counter.call("output.write", kind="text", text="a")
     with here.database.reading() as session:
         assert session.get_one(Run, counter.run.id).output == []
+
+
+def test_a_forwarded_answer_goes_to_the_person_as_it_comes(counter: Counter) -> None:
+    answer = counter.call("llm.forward", **ASKED)
+    usage = {"prompt_tokens": 2, "generated_tokens": 3}
+    assert answer == {"text": "one two three", "reason": "stop", "usage": usage}
+    assert counter.desk.items[0]["text"] == "one two three"
+    assert [data["text"] for _, data in counter.written()] == ["one ", "two ", "three"]
+
+
+def test_progress_is_told_to_the_page_and_is_no_output(counter: Counter) -> None:
+    counter.call("output.progress", done=1, total=3, text="a\x00" + "b" * 300)
+    counter.call("output.progress", done=2, total=None)
+    assert counter.written() == [
+        ("progress", {"done": 1, "total": 3, "text": "a\ufffd" + "b" * 198}),
+        ("progress", {"done": 2, "total": None, "text": ""}),
+    ]
+    assert counter.desk.items == []
+
+
+@pytest.mark.parametrize("given", [{}, {"done": -1}, {"done": True}, {"done": 0, "total": 0}])
+def test_progress_that_makes_no_sense_is_refused(counter: Counter, given: dict[str, Any]) -> None:
+    assert counter.refused("output.progress", **given) == "output.progress"
+
+
+def test_a_value_is_swapped_only_for_the_one_that_was_expected(counter: Counter) -> None:
+    where = {"scope": "user", "key": "turn"}
+    assert counter.call("kv.cas", **where, expected=1, value=2) is False
+    assert counter.call("kv.cas", **where, expected=None, value=1) is True
+    assert counter.call("kv.cas", **where, expected=True, value=2) is False
+    assert counter.call("kv.cas", **where, expected=1, value={"b": 1, "a": [2]}) is True
+    assert counter.call("kv.cas", **where, expected={"a": [2], "b": 1}, value=3) is True
+    assert counter.call("kv.get", **where) == 3

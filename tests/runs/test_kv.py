@@ -4,12 +4,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from marketplace.infra.db import Database
 from marketplace.kernel.ids import AppId, new_id
 from marketplace.runs import kv
+from marketplace.runs.memory import Memory
 from marketplace.runs.models import NOBODY
 from tests.factories.catalog import make_app
+from tests.factories.runs import make_grant
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -86,3 +90,21 @@ def test_a_value_over_its_size_and_a_shelf_over_its_quota_are_refused(
         kv.put(session, shelf, "one-too-many", piece, now=NOON)
     kv.put(session, shelf, "piece-0", "small", now=NOON)
     kv.put(session, shelf, "now-it-fits", "x" * 50_000, now=NOON)
+
+
+def test_a_key_that_two_runs_make_at_once_is_counted_twice(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = make_grant(empty_database)
+    memory, times = Memory(grant, empty_database), []
+    real = kv.increment
+
+    def beaten(session: Session, *given: Any, **named: Any) -> int:
+        times.append(1)
+        if len(times) == 1:
+            raise IntegrityError("INSERT", {}, Exception("the other run was first"))
+        return real(session, *given, **named)
+
+    monkeypatch.setattr(kv, "increment", beaten)
+    assert memory.operations["kv.incr"]({"scope": "user", "key": "a"}) == 1
+    assert len(times) == 2

@@ -1,8 +1,9 @@
 /*
  * Follows one run while it happens: text flows in, blocks and the receipt take their places.
  * Needs on the stage: data-events-url, data-stop-url and the data-label-* words of its status.
- * Needs inside: [data-run-output], [data-run-status-text], [data-run-live] and the form
- * [data-run-stop]. A receipt goes to the page's [data-run-receipt], or below the output.
+ * Needs inside: [data-run-output], [data-run-status-text], [data-run-live], the bar
+ * [data-run-progress] with its [data-run-progress-text], and the form [data-run-stop]. A receipt
+ * goes to the page's [data-run-receipt], or below the output.
  * The browser resumes a lost stream by itself with Last-Event-ID, so nothing comes twice.
  */
 
@@ -14,6 +15,7 @@ const NEAR_PX = 96;
 export default function connect(stage) {
   const output = stage.querySelector("[data-run-output]");
   const status = stage.querySelector("[data-run-status-text]");
+  const progress = stage.querySelector("[data-run-progress]");
   const stopForm = stage.querySelector("[data-run-stop]");
   const label = (name) => stage.dataset[`label${name}`];
   const typist = new Typist(output, keepEndInView);
@@ -48,6 +50,7 @@ export default function connect(stage) {
     stage.removeAttribute("aria-busy");
     stage.classList.toggle("run-stage-failed", state === "failed");
     stopForm?.remove();
+    progress.remove();
     document.removeEventListener("keydown", stopOnEscape);
     say(label({ failed: "Failed", stopped: "Stopped" }[state] ?? "Done"));
     announcer.finish(status.textContent);
@@ -74,6 +77,16 @@ export default function connect(stage) {
     say(label("Writing"));
     typist.write(text, markdown);
     announcer.hear(text);
+  });
+  on("progress", ({ done, total, text }) => {
+    progress.hidden = false;
+    const bar = progress.querySelector("progress");
+    if (total === null) bar.removeAttribute("value");
+    else {
+      bar.max = total;
+      bar.value = done;
+    }
+    progress.querySelector("[data-run-progress-text]").textContent = text;
   });
   on("item", ({ html }) => place(html, output));
   on("slot", ({ html }) => place(html, output));

@@ -1,0 +1,192 @@
+"""What the model makes for one run: its answers, within the run's budget of tokens."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from marketplace.inference.ports import (
+    Embedding,
+    Finished,
+    Generation,
+    Inference,
+    Piece,
+    Queued,
+    ToolCall,
+    Usage,
+    type_answer_event,
+)
+from marketplace.runs import prompts
+from marketplace.runs.events import EventWriter
+from marketplace.runs.grants import Grant
+from marketplace.sandbox.ports import Refused
+
+DEFAULT_MAX_TOKENS = 256
+
+
+@dataclass
+class Tally:
+    """What a run has used so far."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    queue_ms: int = 0
+    prefill_ms: int = 0
+    decode_ms: int = 0
+    model: str | None = None
+
+    def add(self, usage: Usage) -> None:
+        """Count one generation."""
+        self.prompt_tokens += usage.prompt_tokens
+        self.cached_tokens += usage.cached_tokens
+        self.generated_tokens += usage.generated_tokens
+        self.queue_ms += usage.queue_ms
+        self.prefill_ms += usage.prefill_ms
+        self.decode_ms += usage.decode_ms
+
+
+class Answers:
+    """The generations of one run. Used by the run's own thread alone, except `cancel`.
+
+    Args:
+        write_text: adds to the run's output what is forwarded to the person as it comes.
+    """
+
+    def __init__(
+        self,
+        grant: Grant,
+        inference: Inference,
+        events: EventWriter,
+        write_text: Callable[[str], None],
+    ) -> None:
+        self._grant = grant
+        self._write_text = write_text
+        self._inference = inference
+        self._events = events
+        self._streams: dict[int, Iterator[type_answer_event]] = {}
+        self._requests: set[str] = set()
+        self._embeddings = 0
+        self._promised: dict[int, int] = {}
+        self._cancelled = threading.Event()
+        self.tally = Tally()
+        self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "llm.open": self._open,
+            "llm.next": self._next,
+            "llm.complete": self._complete,
+            "llm.forward": self._forward,
+            "llm.embed": self._embed,
+        }
+
+    def cancel(self) -> None:
+        """Stop what the model is making for this run; from any thread."""
+        self._cancelled.set()
+        for request_id in tuple(self._requests):
+            self._inference.cancel(request_id)
+
+    def close(self) -> None:
+        """Let go of generations the app did not read to their end."""
+        for number in tuple(self._streams):
+            self._streams.pop(number).close()  # type: ignore[attr-defined]  # a generator
+
+    def _generation(self, payload: dict[str, Any], number: int) -> Generation:
+        # Answers that are still being made count with all they may become.
+        left = self._grant.llm_tokens - self.tally.generated_tokens - sum(self._promised.values())
+        if left <= 0:
+            raise Refused(
+                "limit.llm_tokens",
+                f"The run used up its {self._grant.llm_tokens} generated tokens.",
+            )
+        asked = payload.get("max_tokens", DEFAULT_MAX_TOKENS)
+        if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
+            raise Refused("llm.max-tokens", "max_tokens is a whole number from 1.")
+        temperature = payload.get("temperature", 0.0)
+        if not isinstance(temperature, int | float):
+            raise Refused("llm.temperature", "temperature is a number from 0.")
+        schema = payload.get("json_schema")
+        if schema is not None and not isinstance(schema, dict):
+            raise Refused("llm.schema", "json_schema is a JSON Schema, an object.")
+        return Generation(
+            request_id=f"{self._grant.run_id}-{number}",
+            app=self._grant.ident,
+            person=self._grant.person,
+            messages=prompts.messages(payload),
+            max_tokens=min(asked, left),
+            temperature=float(temperature),
+            seed=self._grant.seed & 0xFFFFFFFF,
+            json_schema=schema,
+            tools=prompts.tools(payload),
+        )
+
+    def _open(self, payload: dict[str, Any]) -> int:
+        number = len(self._requests)
+        generation = self._generation(payload, number)
+        self._requests.add(generation.request_id)
+        self._promised[number] = generation.max_tokens
+        self._streams[number] = self._inference.generate(generation)
+        return number
+
+    def _next(self, payload: dict[str, Any]) -> dict[str, Any]:
+        handle = payload.get("handle")
+        if not isinstance(handle, int) or handle not in self._streams:
+            raise Refused("llm.handle", "There is no open answer with this handle.")
+        stream = self._streams[handle]
+        for event in stream:
+            match event:
+                case Queued(position):
+                    self._events.write("queued", {"position": position})
+                case Piece(text):
+                    return {"text": text}
+                case ToolCall():
+                    return {"tool_call": prompts.tool_call(event)}
+                case Finished(reason, usage, model):
+                    self.tally.add(usage)
+                    self.tally.model = model
+                    del self._streams[handle], self._promised[handle]
+                    return {"end": reason}
+            if self._cancelled.is_set():
+                break
+        self._streams.pop(handle, None)
+        return {"end": "cancelled"}
+
+    def _complete(self, payload: dict[str, Any]) -> dict[str, Any]:
+        handle = self._open(payload)
+        pieces: list[str] = []
+        calls: list[dict[str, Any]] = []
+        while "end" not in (answer := self._next({"handle": handle})):
+            if "text" in answer:
+                pieces.append(answer["text"])
+            else:
+                calls.append(answer["tool_call"])
+        whole = {"text": "".join(pieces), "reason": answer["end"]}
+        return whole | ({"tool_calls": calls} if calls else {})
+
+    def _forward(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """Answer the person directly: the guest is not crossed for each piece."""
+        handle = self._open({**payload, "tools": None})
+        before = replace(self.tally)
+        pieces: list[str] = []
+        while "end" not in (answer := self._next({"handle": handle})):
+            pieces.append(answer["text"])
+            self._write_text(answer["text"])
+        usage = {
+            "prompt_tokens": self.tally.prompt_tokens - before.prompt_tokens,
+            "generated_tokens": self.tally.generated_tokens - before.generated_tokens,
+        }
+        return {"text": "".join(pieces), "reason": answer["end"], "usage": usage}
+
+    def _embed(self, payload: dict[str, Any]) -> list[list[float]]:
+        self._embeddings += 1
+        embedded = self._inference.embed(
+            Embedding(
+                request_id=f"{self._grant.run_id}-embedding-{self._embeddings}",
+                app=self._grant.ident,
+                person=self._grant.person,
+                texts=prompts.texts(payload),
+            )
+        )
+        self.tally.add(embedded.usage)
+        self.tally.model = self.tally.model or embedded.model
+        return [
+            [round(number, prompts.DECIMALS) for number in vector] for vector in embedded.vectors
+        ]
