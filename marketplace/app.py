@@ -109,7 +109,7 @@ def create_app(settings: Settings) -> Flask:
 
     store = blobs(settings)
     engine = EngineClient(settings.socket("engine"))
-    sandbox = RunnerClient(settings.socket("runners"))
+    sandbox = RunnerClient(settings.socket("runners"), settings.cache_dir())
     logs, audits = run_logs(settings)
     executor = Executor(
         database=database,
@@ -164,7 +164,7 @@ def patient(
         database=database or Database(settings.database_address()),
         data_dir=settings.folder,
         engine=(engine or EngineClient(settings.socket("engine"))).status,
-        sandbox=(sandbox or RunnerClient(settings.socket("runners"))).status,
+        sandbox=(sandbox or RunnerClient(settings.socket("runners"), settings.cache_dir())).status,
         runtime=lambda: builder.find_runtime(settings.cache_dir()),
     )
 
@@ -174,7 +174,7 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
     return {
         **mail.handlers(settings.mail, settings.folder / "mail"),
         **review_jobs.handlers(
-            RunnerClient(settings.socket("runners")),
+            RunnerClient(settings.socket("runners"), settings.cache_dir()),
             blobs(settings),
             settings.review,
             settings.sandbox,

@@ -4,6 +4,7 @@ import array
 import base64
 import json
 import logging
+import os
 import selectors
 import socket
 import threading
@@ -13,7 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from caravan.component import COMPONENT_FILE
+
 from marketplace.sandbox import grants, wire
+from marketplace.sandbox.components import DIGEST_FILE, Component
 from marketplace.sandbox.desk import Desk, Ended, Nobody
 from marketplace.sandbox.outcomes import Ending, of_exit, of_limit, of_result
 from marketplace.sandbox.ports import (
@@ -42,8 +46,9 @@ log = logging.getLogger(__name__)
 class RunnerClient:
     """The `Sandbox` behind a zygote's socket. Threads may share it."""
 
-    def __init__(self, socket_path: Path) -> None:
+    def __init__(self, socket_path: Path, cache_dir: Path) -> None:
         self._path = socket_path
+        self._cache_dir = cache_dir
 
     def run(
         self, job: Job, calls: HostCalls, stop: threading.Event, record: Record = forget
@@ -52,14 +57,13 @@ class RunnerClient:
         request = {
             "export": "run",
             "arguments": [job.action, job.input_json],
-            "code": dict(job.code),
             "entry": job.entry,
             "seed": job.seed,
             "locale": job.locale,
             "started_at_ms": int(job.started_at.timestamp() * 1000),
         }
         desk = Desk(calls, job.grants, job.limits, record)
-        ending = self._perform(request, job.limits, desk, stop)
+        ending = self._perform(request, job.code, job.limits, desk, stop)
         if ending.detail:
             log.error("run %s ended with %s: %s", job.run_id, ending.rule, ending.detail)
         return ending.outcome(job.limits, desk.spent)
@@ -69,19 +73,22 @@ class RunnerClient:
         request = {
             "export": "describe",
             "arguments": [],
-            "code": dict(code),
             "entry": entry,
             "seed": 0,
             "locale": "en",
             "started_at_ms": int(time.time() * 1000),
         }
-        found = json.loads(self._text(request, limits))
+        found = json.loads(self._text(request, code, limits))
         if not isinstance(found, dict):
             raise AppRefused(RunError("app.describe", "The app does not describe its actions."))
         return found
 
     def compile(self, code: Mapping[str, bytes], *, limits: Limits) -> dict[str, bytes]:
-        """Bytecode for every module of `code`. Raises: AppRefused."""
+        """Bytecode for every module of `code`; of a component its digest. Raises: AppRefused."""
+        if COMPONENT_FILE in code:
+            component = Component(self._cache_dir, code)
+            component.ensure()
+            return {DIGEST_FILE: component.digest}
         modules = {
             path: text.decode("utf-8-sig", errors="replace")
             for path, text in code.items()
@@ -91,13 +98,12 @@ class RunnerClient:
         request = {
             "export": "compile",
             "arguments": [source],
-            "code": {},
             "entry": "",
             "seed": 0,
             "locale": "en",
             "started_at_ms": 0,
         }
-        made = json.loads(self._text(request, limits))
+        made = json.loads(self._text(request, {}, limits))
         return {str(path): base64.b64decode(text) for path, text in made.items()}
 
     def status(self) -> SandboxStatus:
@@ -119,9 +125,9 @@ class RunnerClient:
             walls=dict(found["walls"]),
         )
 
-    def _text(self, request: Frame, limits: Limits) -> str:
+    def _text(self, request: Frame, code: Mapping[str, bytes], limits: Limits) -> str:
         desk = Desk(Nobody(), grants.EVERYTHING, limits)
-        ending = self._perform(request, limits, desk, threading.Event())
+        ending = self._perform(request, code, limits, desk, threading.Event())
         if ending.kind is OutcomeKind.FINISHED:
             return ending.text
         error = ending.outcome(limits, desk.spent).error
@@ -131,9 +137,20 @@ class RunnerClient:
             line=ending.line,
         )
 
-    def _perform(self, request: Frame, limits: Limits, desk: Desk, stop: threading.Event) -> Ending:
+    def _perform(
+        self,
+        request: Frame,
+        code: Mapping[str, bytes],
+        limits: Limits,
+        desk: Desk,
+        stop: threading.Event,
+    ) -> Ending:
+        component = Component(self._cache_dir, code) if COMPONENT_FILE in code else None
+        key = component.key if component else ""
         request = {
             "t": "job",
+            "component": key,
+            "code": {} if component else dict(code),
             "cpu_ms": limits.cpu_ms,
             "wall_ms": limits.wall_ms,
             "memory_bytes": limits.memory_bytes,
@@ -144,10 +161,14 @@ class RunnerClient:
                 ours, theirs = socket.socketpair()
                 with ours:
                     with theirs:
-                        opening = wire.pack({"t": "run", "wall_ms": limits.wall_ms})
+                        opening = wire.pack(
+                            {"t": "run", "wall_ms": limits.wall_ms, "component": key}
+                        )
                         rights = array.array("i", [theirs.fileno()])
                         control.sendmsg([opening], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-                    return _Conversation(control, ours, request, desk, stop).hold()
+                    return _Conversation(
+                        control, ours, request, desk, stop, component=component
+                    ).hold()
         except OSError as error:
             return Ending(OutcomeKind.FAILED, "sandbox.unavailable", ABSENT, detail=str(error))
 
@@ -172,7 +193,10 @@ class _Conversation:
         request: Frame,
         desk: Desk,
         stop: threading.Event,
+        *,
+        component: Component | None,
     ) -> None:
+        self._component = component
         self._control = control
         self._data = data
         self._request = request
@@ -254,11 +278,30 @@ class _Conversation:
                 self._desk.queued(position)
             case {"t": "full"}:
                 self._ending = Ending(OutcomeKind.FAILED, "sandbox.busy", FULL)
+            case {"t": "absent"}:
+                self._send_component()
             case {"t": "started"}:
                 self._started_at = time.monotonic()
                 self._send_job()
             case {"t": "exited"} if self._ending is None:
                 self._ending = of_exit(frame)
+
+    def _send_component(self) -> None:
+        if self._component is None:
+            raise BrokenFrame("The zygote wants a component of an app that has none.")
+        try:
+            descriptor = self._component.open()
+        except AppRefused as refused:
+            self._ending = Ending(
+                OutcomeKind.FAILED, refused.rule or "sandbox.crashed", refused.message
+            )
+            return
+        try:
+            rights = array.array("i", [descriptor])
+            frame = wire.pack({"t": "component"})
+            self._control.sendmsg([frame], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        finally:
+            os.close(descriptor)
 
     def _send_job(self) -> None:
         try:

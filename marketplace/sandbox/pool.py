@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from marketplace.sandbox import wire
 from marketplace.sandbox.wire import BrokenFrame, Frame, Frames
@@ -25,10 +25,15 @@ Fork = Callable[[bool], "Runner"]
 
 @dataclass(eq=False)
 class Runner:
-    """A forked process, ready for one job. Its end of `inbox` closes when it dies."""
+    """A forked process, ready for one job. Its end of `inbox` closes when it dies.
+
+    Args:
+        holds: keys of the components it was born with; "" is Python.
+    """
 
     pid: int
     inbox: socket.socket
+    holds: frozenset[str]
     peer: "Peer | None" = None
     deadline: float = 0.0
     reason: str = ""
@@ -42,8 +47,19 @@ class Peer:
     frames: Frames = field(default_factory=lambda: Frames(REQUEST_BYTES))
     handed: list[int] = field(default_factory=list)
     wall_ms: int = 0
+    component: str = ""
     runner: Runner | None = None
     position: int = 0
+
+
+class Components(Protocol):
+    """What runners are born with."""
+
+    def has(self, key: str) -> bool:
+        """Whether runs of this component can begin."""
+
+    def load(self, key: str, descriptor: int) -> None:
+        """Take a component in; the descriptor is closed. Raises: any error."""
 
 
 class Pool:
@@ -57,6 +73,7 @@ class Pool:
         self,
         listener: socket.socket,
         fork: Fork,
+        components: Components,
         *,
         max_runners: int,
         max_waiting: int,
@@ -64,6 +81,7 @@ class Pool:
     ) -> None:
         self._listener = listener
         self._fork = fork
+        self._components = components
         self._max_runners = max_runners
         self._max_waiting = max_waiting
         self._about = about
@@ -104,14 +122,16 @@ class Pool:
     def _keep_ready(self) -> None:
         wanted = min(self._ready_count, self._max_runners - len(self._busy))
         while len(self._ready) < wanted:
-            runner = self._fork(bool(self._waiting))
-            self._ready.append(runner)
-            self._selector.register(
-                runner.inbox, selectors.EVENT_READ, lambda runner=runner: self._bury(runner)
-            )
+            self._bear(is_urgent=bool(self._waiting))
             # Runs first: the next process can be made while this one works.
             if self._waiting:
                 self._dispatch()
+
+    def _bear(self, *, is_urgent: bool) -> Runner:
+        runner = self._fork(is_urgent)
+        self._ready.append(runner)
+        self._selector.register(runner.inbox, selectors.EVENT_READ, lambda: self._bury(runner))
+        return runner
 
     def _accept(self) -> None:
         try:
@@ -143,13 +163,31 @@ class Pool:
                 self._tell(peer, self._status())
             case {"t": "stop"} if peer.runner is not None:
                 self._end(peer.runner, "stopped")
-            case {"t": "run", "wall_ms": int(wall_ms)} if peer.handed and not peer.wall_ms:
-                peer.wall_ms = wall_ms
+            case {"t": "run", "wall_ms": int(wall_ms), "component": str(key)} if (
+                peer.handed and not peer.wall_ms
+            ):
+                peer.wall_ms, peer.component = wall_ms, key
                 self._admit(peer)
+            case {"t": "component"} if len(peer.handed) > 1:
+                self._take_in(peer)
             case _:
                 self._leave(peer)
 
+    def _take_in(self, peer: Peer) -> None:
+        """Load the component this peer has sent, and let its run go on."""
+        try:
+            if not self._components.has(peer.component):
+                self._components.load(peer.component, peer.handed.pop())
+        except Exception as error:  # noqa: BLE001  (nothing a store sends may end the zygote)
+            print(f"A component could not be loaded: {error}", file=sys.stderr)  # noqa: T201
+            self._leave(peer)
+            return
+        self._admit(peer)
+
     def _admit(self, peer: Peer) -> None:
+        if not self._components.has(peer.component):
+            self._tell(peer, {"t": "absent"})
+            return
         if not self._ready and len(self._waiting) >= self._max_waiting:
             self._tell(peer, {"t": "full"})
             self._leave(peer)
@@ -159,7 +197,18 @@ class Pool:
 
     def _dispatch(self) -> None:
         while self._ready and self._waiting:
-            self._start(self._ready.popleft(), self._waiting.popleft())
+            peer = self._waiting.popleft()
+            if not self._components.has(peer.component):
+                # It has gone while the run waited; the store sends it again.
+                self._tell(peer, {"t": "absent"})
+                continue
+            runner = self._ready.popleft()
+            if peer.component not in runner.holds:
+                # This one was born before the component came.
+                self._end(runner, "old")
+                runner = self._bear(is_urgent=True)
+                self._ready.remove(runner)
+            self._start(runner, peer)
         for position, peer in enumerate(list(self._waiting), 1):
             if peer.position != position:
                 peer.position = position

@@ -11,16 +11,16 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from marketplace.sandbox import builder, runner, walls
+from marketplace.sandbox.nursery import Nursery
 from marketplace.sandbox.pool import Pool, Runner
 from marketplace.sandbox.runtime import Runtime
 
 # All the zygote is told of the world. Secrets of the store live in the environment.
 KEPT = ("LANG", "LC_ALL", "PATH", "PYTHONPATH", "TMPDIR")
-# The instance is made before the job is known; the job's own limit takes its place.
-WIDEST_MEMORY_BYTES = 2**30
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -32,18 +32,19 @@ def main(arguments: list[str] | None = None) -> None:
     empty = asked.cache_dir / "empty"
     empty.mkdir(mode=0o755, exist_ok=True)
     listener = _listen(asked.socket)
-    runtime = Runtime(compiled, memory_bytes=WIDEST_MEMORY_BYTES)
-    address_bytes = walls.address_bytes_in_use()
+    nursery = Nursery(compiled)
+    address_bytes = walls.address_meter()
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     up = walls.around_zygote(empty)
-    up |= walls.told_by_child(lambda: walls.around_runner(address_bytes))
+    up |= walls.told_by_child(lambda: walls.around_runner(address_bytes()))
     # What exists now is shared with every runner; the collector must not copy it page by page.
     gc.collect()
     gc.freeze()
 
     pool = Pool(
         listener,
-        lambda is_urgent: _fork(runtime, address_bytes, is_urgent=is_urgent),
+        lambda is_urgent: _fork(nursery.runtimes, address_bytes(), is_urgent=is_urgent),
+        nursery,
         max_runners=asked.max_runners,
         max_waiting=asked.max_waiting,
         about={"runtime": compiled.stem, "walls": up},
@@ -99,7 +100,7 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _fork(runtime: Runtime, address_bytes: int, *, is_urgent: bool) -> Runner:
+def _fork(runtimes: Mapping[str, Runtime], address_bytes: int, *, is_urgent: bool) -> Runner:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
@@ -110,12 +111,12 @@ def _fork(runtime: Runtime, address_bytes: int, *, is_urgent: bool) -> Runner:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             inbox = socket.socket(fileno=3)
-            runner.serve(inbox, runtime, address_bytes, is_urgent=is_urgent)
+            runner.serve(inbox, runtimes, address_bytes, is_urgent=is_urgent)
         finally:
             # An error here must not unwind into the zygote's own loop.
             os._exit(runner.BROKEN)
     theirs.close()
-    return Runner(pid, ours)
+    return Runner(pid, ours, frozenset(runtimes))
 
 
 if __name__ == "__main__":

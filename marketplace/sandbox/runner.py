@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from marketplace.sandbox import walls, wire
@@ -25,11 +26,12 @@ NS_PER_MS = 1_000_000
 
 
 def serve(
-    inbox: socket.socket, runtime: Runtime, address_bytes: int, *, is_urgent: bool
+    inbox: socket.socket, runtimes: Mapping[str, Runtime], address_bytes: int, *, is_urgent: bool
 ) -> NoReturn:
     """Wait for a connection on `inbox`, perform the job that comes over it, and exit.
 
     Args:
+        runtimes: by key; that of Python is the empty text.
         is_urgent: somebody is waiting already, so there is no time to warm up.
     """
     # What a runner prints would be an app's way into the operator's log.
@@ -37,7 +39,7 @@ def serve(
         os.dup2(0, number)
     walls.around_runner(address_bytes)
     if not is_urgent:
-        runtime.warm()
+        runtimes[""].warm()
     try:
         _, handed, _, _ = socket.recv_fds(inbox, 1, 1)
         if not handed:
@@ -45,7 +47,7 @@ def serve(
         # With family and kind given, Python asks the kernel nothing the filter would refuse.
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, handed[0]) as store:
             job = wire.receive(store)
-            store.sendall(wire.pack(_perform(job, store, runtime)))
+            store.sendall(wire.pack(_perform(job, store, runtimes[job["component"]])))
     except (EOFError, OSError):
         os._exit(LEFT_ALONE)
     os._exit(0)

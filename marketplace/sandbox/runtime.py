@@ -1,4 +1,4 @@
-"""The only importer of wasmtime: an engine with nothing optional, and one instance for one run.
+"""The only importer of wasmtime: an engine with nothing optional, and instances for one run each.
 
 Every runner is a process of its own that is ended by the kernel when its time is over, so the
 code carries no epoch checks: they would cost a tenth of the speed and stop less.
@@ -31,6 +31,9 @@ INTERFACES: Mapping[str, tuple[str, ...]] = {
     "random": ("bytes",),
     "settings": ("get",),
 }
+# What an uploaded component may import: it brings its files along in itself.
+STRANGERS = {name: each for name, each in INTERFACES.items() if name != "loader"}
+STRANGERS_MEMORY_BYTES = 2**30
 # Proposals the runtime does not need: each one off is code that nobody can attack.
 # (`wasm_reference_types` must stay: without it the engine aborts the process.)
 OFF = (
@@ -64,6 +67,14 @@ class Trapped(Exception):
     """The guest broke a rule of WebAssembly itself; its instance is dead."""
 
 
+class Unfit(Exception):
+    """A component that cannot be used, by the rule it breaks."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
 def engine() -> wasmtime.Engine:
     """The hardened engine; compiler and runner must have the same."""
     config = wasmtime.Config()
@@ -81,32 +92,98 @@ def compile_component(source: Path, target: Path) -> None:
     target.write_bytes(component.serialize())
 
 
+def compile_stranger(component: bytes) -> bytes:
+    """Compile a component that anybody may have made, and instantiate it once.
+
+    It may run for long, take much memory or end this process: see `compiler`. Instantiating runs
+    nothing of it, as `caravan.checks.component` lets none pass that would start by itself.
+
+    Raises: Unfit.
+    """
+    ours = engine()
+    try:
+        found = wasmtime.component.Component(ours, component)
+    except wasmtime.WasmtimeError as error:
+        raise Unfit("component.invalid", _cause(str(error))) from error
+    _check_types(found.type, ours)
+    try:
+        Runtime(ours, found, STRANGERS, memory_bytes=STRANGERS_MEMORY_BYTES)
+    except wasmtime.WasmtimeError as error:
+        raise Unfit("component.instance", _cause(str(error))) from error
+    return bytes(found.serialize())
+
+
+def _check_types(found: wasmtime.component.ComponentType, ours: wasmtime.Engine) -> None:
+    """Every function takes texts and answers with one; other types would cost the host seconds."""
+    for name, imported in found.imports(ours).items():
+        interface = imported.ty
+        if not isinstance(interface, wasmtime.component.ComponentInstanceType):
+            raise Unfit("component.types", f"The import {name} is no interface.")
+        for function, item in interface.exports(ours).items():
+            if not _is_function(item.ty, 1):
+                raise Unfit("component.types", f"{name}#{function} has another type.")
+    exported = found.exports(ours)
+    for name, count in (("describe", 0), ("run", 2)):
+        if name not in exported or not _is_function(exported[name].ty, count):
+            raise Unfit("component.types", f"The export {name} has another type.")
+
+
+def _is_function(kind: object, texts: int) -> bool:
+    if not isinstance(kind, wasmtime.component.FuncType):
+        return False
+    result = kind.result
+    takes = [type(each) for _, each in kind.params]
+    return (
+        takes == [wasmtime.component.String] * texts
+        and isinstance(result, wasmtime.component.ResultType)
+        and isinstance(result.ok, wasmtime.component.String)
+        and isinstance(result.err, wasmtime.component.String)
+    )
+
+
 def error_answer(code: str, message: str) -> str:
     """The JSON of a refusal, as the guest's bridge reads it."""
     return json.dumps({"code": code, "message": message})
 
 
 class Runtime:
-    """The compiled Python runtime and one ready instance of it, for exactly one call.
+    """One ready instance of a compiled component, for exactly one call.
 
     Args:
-        compiled: a file this machine's builder has made; anything else must never come here.
+        interfaces: what it may import; anything else and it cannot be made.
         memory_bytes: a first limit, wide enough for the largest run.
     """
 
-    def __init__(self, compiled: Path, *, memory_bytes: int) -> None:
-        self._engine = engine()
-        component = wasmtime.component.Component.deserialize_file(self._engine, str(compiled))
+    def __init__(
+        self,
+        ours: wasmtime.Engine,
+        component: wasmtime.component.Component,
+        interfaces: Mapping[str, tuple[str, ...]],
+        *,
+        memory_bytes: int,
+    ) -> None:
         self._host: Host = _absent
-        linker = wasmtime.component.Linker(self._engine)
+        linker = wasmtime.component.Linker(ours)
         with linker.root() as root:
-            for interface, functions in INTERFACES.items():
+            for interface, functions in interfaces.items():
                 with root.add_instance(f"caravan:app/{interface}@1.0.0") as instance:
                     for name in functions:
                         instance.add_func(name, self._trampoline(f"{interface}.{name}"))
-        self._store = wasmtime.Store(self._engine)
+        self._store = wasmtime.Store(ours)
         self.limit_memory(memory_bytes)
         self._instance = linker.instantiate(self._store, component)
+
+    @classmethod
+    def of_python(cls, ours: wasmtime.Engine, compiled: Path, *, memory_bytes: int) -> "Runtime":
+        """The Python runtime from a file that this machine's builder has made."""
+        component = wasmtime.component.Component.deserialize_file(ours, str(compiled))
+        return cls(ours, component, INTERFACES, memory_bytes=memory_bytes)
+
+    @classmethod
+    def of_stranger(cls, ours: wasmtime.Engine, compiled: bytes, *, memory_bytes: int) -> "Runtime":
+        """An uploaded component, from what `compile_stranger` gave on this machine."""
+        component = wasmtime.component.Component.deserialize(ours, compiled)
+        return cls(ours, component, STRANGERS, memory_bytes=memory_bytes)
 
     def limit_memory(self, memory_bytes: int) -> None:
         """Limit the guest's memory; the other numbers are what the Python runtime needs."""
@@ -130,13 +207,13 @@ class Runtime:
         return answer.tag == "ok", answer.payload or ""
 
     def warm(self) -> None:
-        """Let the guest rehearse, while there is time; it asks the host for nothing.
+        """Let the guest rehearse where it can, while there is time; it asks the host for nothing.
 
         Raises: Trapped.
         """
         function = self._instance.get_func(self._store, "warm")
         if function is None:
-            raise Trapped("The component does not export warm.")
+            return
         try:
             function(self._store)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:

@@ -73,7 +73,7 @@ def around_runner(address_bytes: int) -> dict[str, str]:
     """Raise the last walls around one runner, right after the fork.
 
     Args:
-        address_bytes: `address_bytes_in_use()` of the zygote; the runner may add a gigabyte.
+        address_bytes: what `address_meter` tells of the zygote; the runner may add a gigabyte.
     """
     up = {"rlimits": _limit_resources(address_bytes + ADDRESS_BYTES)}
     if not _is_linux():
@@ -84,11 +84,13 @@ def around_runner(address_bytes: int) -> dict[str, str]:
     return up | {"seccomp": seccomp.enter(c)}
 
 
-def address_bytes_in_use() -> int:
-    """Address space this process has reserved; it can be asked only before the walls."""
+def address_meter() -> Callable[[], int]:
+    """What tells the address space this process has reserved, also from behind the walls."""
     if not _is_linux():
-        return 0
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        return lambda: 0
+    status = os.open("/proc/self/statm", os.O_RDONLY)
+    page_bytes = resource.getpagesize()
+    return lambda: int(os.pread(status, 64, 0).split()[0]) * page_bytes
 
 
 def told_by_child(raise_walls: Callable[[], dict[str, str]]) -> dict[str, str]:
@@ -220,8 +222,8 @@ def features() -> dict[str, str]:
 
 def _try_all() -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
-        used = address_bytes_in_use()
-        return told_by_child(lambda: around_zygote(Path(folder)) | around_runner(used))
+        used = address_meter()
+        return told_by_child(lambda: around_zygote(Path(folder)) | around_runner(used()))
 
 
 if __name__ == "__main__":

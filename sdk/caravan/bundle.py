@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from caravan.component import COMPONENT_FILE
 from caravan.findings import BundleRefused
 from caravan.manifest import Listing, Manifest
 from caravan.reading import MANIFEST_FILE, read_listing, read_manifest
@@ -24,7 +25,7 @@ MAX_RATIO = 100
 # Below this size a high ratio is only a dull file.
 RATIO_FROM_BYTES = 2**20
 SUFFIXES = frozenset(
-    ".py .toml .json .txt .csv .tsv .md .svg .png .jpg .jpeg .webp .typed .lock".split()
+    ".py .js .toml .json .txt .csv .tsv .md .svg .png .jpg .jpeg .webp .typed .lock".split()
 )
 LICENCES = frozenset({"LICENSE", "LICENCE", "NOTICE"})
 LEFT_OUT = frozenset({"__pycache__", "tests", "build", "dist", "venv", "node_modules"})
@@ -92,7 +93,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     """The deterministic zip of these files and their lock."""
     everything = {**files, LOCK_FILE: lock_of(files)}
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for path in sorted(everything):
             entry = zipfile.ZipInfo(path, EPOCH)
             entry.create_system = 3
@@ -233,7 +234,8 @@ def _check_kind(entry: zipfile.ZipInfo) -> None:
             fix="Build with `caravan build`.",
         )
     name = PurePosixPath(path)
-    if name.suffix not in SUFFIXES and name.name not in LICENCES:
+    is_allowed = name.suffix in SUFFIXES or name.name in LICENCES or path == COMPONENT_FILE
+    if not is_allowed:
         raise BundleRefused(
             "bundle.file-kind",
             f"{path} is of a kind that apps cannot have.",

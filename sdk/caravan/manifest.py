@@ -99,11 +99,14 @@ class AppSection(Section):
 class RuntimeSection(Section):
     """How the app starts."""
 
-    kind: Literal["python"] = Field(description="The language of the app.")
+    kind: Literal["python", "component"] = Field(
+        description="`python`, or `component`: a `component.wasm` made from any language."
+    )
     entry: str = Field(
+        default="app",
         pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*$",
         max_length=100,
-        description="The module that has `app = App()`; `app` means the file `app.py`.",
+        description="In Python, the module that has `app = App()`; `app` means the file `app.py`.",
     )
     api: Literal["1"] = Field(description="The version of the contract between app and store.")
 

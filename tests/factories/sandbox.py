@@ -44,7 +44,7 @@ def start_zygote(folder: Path, **options: int) -> tuple[subprocess.Popen[bytes],
         cwd=Path(__file__).resolve().parents[2],
         env=os.environ | {"CARAVAN_SECRET_FOR_TEST": "do-not-tell"},
     )
-    client = RunnerClient(socket)
+    client = RunnerClient(socket, runtime_cache())
     while not client.status().ready:
         assert process.poll() is None, "the zygote has ended at once; see its output above"
         time.sleep(0.02)

@@ -75,7 +75,7 @@ def test_an_exception_in_a_host_function_is_an_error_for_the_guest_alone(
     compiled: Path, raised: BaseException
 ) -> None:
     source = app("ctx.kv.user.get('a')")
-    ready = Runtime(compiled, memory_bytes=MEMORY_BYTES)
+    ready = Runtime.of_python(runtime.engine(), compiled, memory_bytes=MEMORY_BYTES)
     is_good, text = ready.call("run", ("go", "{}"), host_of(source, raised))
     assert not is_good
     assert json.loads(text)["code"] == "host.failed"
@@ -84,7 +84,7 @@ def test_an_exception_in_a_host_function_is_an_error_for_the_guest_alone(
 
 def test_a_payload_beyond_its_limit_never_reaches_the_host(compiled: Path) -> None:
     source = app(f"ctx.kv.user.set('a', 'x' * {PAYLOAD_BYTES})")
-    ready = Runtime(compiled, memory_bytes=MEMORY_BYTES)
+    ready = Runtime.of_python(runtime.engine(), compiled, memory_bytes=MEMORY_BYTES)
     is_good, text = ready.call("run", ("go", "{}"), host_of(source, AssertionError("reached")))
     assert not is_good
     assert json.loads(text)["code"] == "limit.payload"
@@ -97,7 +97,7 @@ def test_warming_up_leaves_no_trace_an_app_could_see(compiled: Path) -> None:
     )
     said = []
     for is_warm in (False, True):
-        ready = Runtime(compiled, memory_bytes=MEMORY_BYTES)
+        ready = Runtime.of_python(runtime.engine(), compiled, memory_bytes=MEMORY_BYTES)
         if is_warm:
             ready.warm()
         heard: list[str] = []
@@ -108,7 +108,7 @@ def test_warming_up_leaves_no_trace_an_app_could_see(compiled: Path) -> None:
 
 
 def test_an_instance_that_trapped_is_dead(compiled: Path) -> None:
-    ready = Runtime(compiled, memory_bytes=MEMORY_BYTES)
+    ready = Runtime.of_python(runtime.engine(), compiled, memory_bytes=MEMORY_BYTES)
     source = app("import faulthandler; faulthandler._sigsegv()")
     for _ in range(2):
         with pytest.raises(Trapped):
@@ -117,7 +117,7 @@ def test_an_instance_that_trapped_is_dead(compiled: Path) -> None:
 
 def test_too_little_memory_for_the_runtime_is_refused_at_once(compiled: Path) -> None:
     with pytest.raises(Exception, match="memory"):
-        Runtime(compiled, memory_bytes=2**20)
+        Runtime.of_python(runtime.engine(), compiled, memory_bytes=2**20)
 
 
 def test_bytes_that_are_no_component_are_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ STATES = walls.features()
 
 def behind(tmp_path: Path, attempt: Callable[[], None]) -> str:
     """What an attempt ends with behind all the walls: an error's name, or `done`."""
-    used = walls.address_bytes_in_use()
+    used = walls.address_meter()()
 
     def act() -> dict[str, str]:
         walls.around_zygote(tmp_path)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caravan.bundle import Bundle
+from caravan.component import COMPONENT_FILE
 from caravan.findings import Finding
+from caravan.reading import MANIFEST_FILE
 
 from marketplace.kernel.errors import Unavailable
 from marketplace.sandbox.limits import clamp
@@ -43,11 +45,7 @@ def prepare(bundle: Bundle, sandbox: Sandbox, settings: SandboxSettings) -> Prep
     Raises: SandboxAway when the sandbox does not answer; that is not the app's fault.
     """
     limits = clamp({}, usual=settings.usual, ceiling=settings.ceiling)
-    sources = {
-        path: data
-        for path, data in bundle.files.items()
-        if not path.startswith(LEFT_OUT) and path != "caravan.toml"
-    }
+    sources = {path: data for path, data in bundle.files.items() if _is_run(path, bundle)}
     try:
         files = {**sources, **sandbox.compile(sources, limits=limits)}
         actions = sandbox.describe(files, bundle.manifest.runtime.entry, limits=limits)
@@ -62,6 +60,13 @@ def prepare(bundle: Bundle, sandbox: Sandbox, settings: SandboxSettings) -> Prep
     count = len(actions["actions"])
     done = Finding("sandbox", "pass", f"The app starts in the sandbox and has {count} action(s).")
     return Prepared([done], files, actions)
+
+
+def _is_run(path: str, bundle: Bundle) -> bool:
+    """Whether a runner needs this file; a component brings everything along in itself."""
+    if bundle.manifest.runtime.kind == "component":
+        return path == COMPONENT_FILE
+    return not path.startswith(LEFT_OUT) and path != MANIFEST_FILE
 
 
 def _finding(refused: AppRefused) -> Finding:

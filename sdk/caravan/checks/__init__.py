@@ -7,16 +7,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from caravan.bundle import Bundle, build, open_bundle
-from caravan.checks import code, icon, texts
+from caravan.checks import code, component, icon, texts
 from caravan.checks.source import Source, read
 from caravan.findings import BundleRefused, Finding
 
 # Each family gives only what is wrong; a family that finds nothing passes as a whole.
 Family = Callable[[Bundle, Source], Iterator[Finding]]
-FAMILIES: tuple[tuple[str, str, Family], ...] = (
+Families = tuple[tuple[str, str, Family], ...]
+PYTHON: Families = (
     ("code", "The code can be read and imports only what the store has.", code.check_code),
     ("actions", "The app declares its actions.", code.check_actions),
     ("permissions", "The permissions fit what the code does.", code.check_permissions),
+)
+COMPONENT: Families = (
+    ("component", "The component fits the store's world.", component.check_component),
+)
+EVERY: Families = (
     ("icon", "The icon is there, square and safe.", icon.check_icon),
     ("texts", "The app's texts are complete.", texts.check_texts),
     ("evals", "The samples fit the actions.", texts.check_samples),
@@ -32,7 +38,8 @@ def check(bundle: Bundle) -> list[Finding]:
     if too_long := code.too_long(bundle):
         return [*findings, too_long]
     source = read(bundle.code)
-    for rule, sentence, family in FAMILIES:
+    own = COMPONENT if bundle.manifest.runtime.kind == "component" else PYTHON
+    for rule, sentence, family in (*own, *EVERY):
         findings.extend(list(family(bundle, source)) or [Finding(rule, "pass", sentence)])
     return findings
 

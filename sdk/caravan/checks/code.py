@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from caravan.bundle import Bundle
 from caravan.checks import source
 from caravan.checks.runtime_modules import AVAILABLE, USELESS
+from caravan.component import COMPONENT_FILE
 from caravan.findings import Finding, Level
 from caravan.reading import MANIFEST_FILE
 
@@ -41,7 +42,7 @@ def too_long(bundle: Bundle) -> Finding | None:
     )
 
 
-def check_code(_bundle: Bundle, found: source.Source) -> Iterator[Finding]:
+def check_code(bundle: Bundle, found: source.Source) -> Iterator[Finding]:
     """Every file parses, and every import can be satisfied."""
     for bad in found.unreadable:
         yield _at(
@@ -52,6 +53,14 @@ def check_code(_bundle: Bundle, found: source.Source) -> Iterator[Finding]:
             "Correct this line; `python -m py_compile` shows the same place.",
         )
     yield from _imports(found)
+    if COMPONENT_FILE in bundle.files:
+        yield Finding(
+            "component.unexpected",
+            "error",
+            f"{COMPONENT_FILE} is not used by an app in Python.",
+            COMPONENT_FILE,
+            fix='Remove it, or write kind = "component" in [runtime].',
+        )
     for module in source.shadowed(found, AVAILABLE | {"caravan"}):
         yield Finding(
             "code.shadow",

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from caravan.bundle import Bundle
 
 from marketplace.review.checks import sandboxed
 from marketplace.sandbox.fake import FakeSandbox
 from marketplace.sandbox.ports import AppRefused, Limits, RunError
 from marketplace.sandbox.settings import SandboxSettings
-from tests.sdk.bundles import make_bundle
+from tests.factories.components import make_component
+from tests.factories.sandbox import shared_runners
+from tests.sdk.bundles import MANIFEST, make_bundle
 
 SETTINGS = SandboxSettings()
 
@@ -58,3 +61,22 @@ def test_an_app_that_takes_too_much_is_an_error(rule: str) -> None:
 def test_a_sandbox_that_is_away_is_nobodys_fault(rule: str) -> None:
     with pytest.raises(sandboxed.SandboxAway):
         sandboxed.prepare(make_bundle(), Refusing(rule), SETTINGS)
+
+
+def component_bundle(**given: str) -> Bundle:
+    manifest = MANIFEST.replace('kind = "python"\nentry = "app"', 'kind = "component"')
+    files = {"caravan.toml": manifest, "component.wasm": make_component(**given)}
+    return make_bundle({**files, "data/words.txt": "salam"})
+
+
+def test_a_component_is_compiled_in_the_real_sandbox_and_describes_itself() -> None:
+    prepared = sandboxed.prepare(component_bundle(), shared_runners(), SETTINGS)
+    assert [finding.level for finding in prepared.findings] == ["pass"]
+    assert [action["name"] for action in prepared.actions["actions"]] == ["go"]
+    assert set(prepared.files) == {"component.wasm", "component.sha256"}
+
+
+def test_a_component_that_traps_when_it_is_asked_is_an_error() -> None:
+    bundle = component_bundle(describe="(unreachable)")
+    [finding] = sandboxed.prepare(bundle, shared_runners(), SETTINGS).findings
+    assert (finding.rule, finding.level) == ("sandbox.crashed", "error")
