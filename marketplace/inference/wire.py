@@ -1,10 +1,10 @@
 """What the frames between the engine process and its clients mean, both ways."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, fields
 from typing import Annotated, Any, Literal, TypeVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from marketplace.inference.ports import (
@@ -30,7 +30,7 @@ LOADING = "llm.loading"
 LONGEST_TEXT = 2_000_000  # characters of one message; the context ends long before
 MOST_TEXTS = 128  # of one embedding
 LARGEST_IMAGE_BYTES = 4 * 1024 * 1024
-VECTOR = np.dtype("<f4")
+VECTOR = "f"  # single precision, in this machine's own order: both ends are on it
 
 type_event = Queued | Piece | ToolCall | Finished | Embedded | CaravanError
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
@@ -189,7 +189,7 @@ def from_event(number: int, event: type_event) -> list[Any]:
     if isinstance(event, ToolCall):
         return [number, "tool", event.id, event.name, event.arguments]
     if isinstance(event, Embedded):
-        vectors = [np.asarray(vector, VECTOR).tobytes() for vector in event.vectors]
+        vectors = [array(VECTOR, vector).tobytes() for vector in event.vectors]
         return [number, "embedded", vectors, list(astuple(event.usage)), event.model]
     return [number, "error", *_from_error(event)]
 
@@ -206,7 +206,7 @@ def to_event(wire: Sequence[Any]) -> tuple[int, type_event]:
         case [int(number), "tool", str(ident), str(name), str(arguments)]:
             return number, ToolCall(ident, name, arguments)
         case [int(number), "embedded", [*packed], [*usage], str(model)]:
-            vectors = tuple(tuple(np.frombuffer(each, VECTOR).tolist()) for each in packed)
+            vectors = tuple(tuple(array(VECTOR, each)) for each in packed)
             return number, Embedded(vectors, Usage(*usage), model)
         case [int(number), "error", str(family), str(message), rule, retry_after_s]:
             return number, _to_error(family, message, rule, retry_after_s)
