@@ -35,8 +35,8 @@ bench: ## Run every benchmark; each ends with one line of JSON
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 translations: ## Extract messages and bring every language's catalogue up to date
-	$(BIN)/pybabel extract -q -F babel.cfg --no-location --omit-header -k _ -k ngettext:1,2 -k noted -o marketplace/translations/messages.pot .
-	$(BIN)/pybabel update -q -i marketplace/translations/messages.pot -d marketplace/translations -N --omit-header --previous
+	$(BIN)/pybabel -q extract -F babel.cfg --no-location --omit-header -k _ -k ngettext:1,2 -k noted -o marketplace/translations/messages.pot .
+	$(BIN)/pybabel -q update -i marketplace/translations/messages.pot -d marketplace/translations -N --omit-header --previous
 	rm marketplace/translations/messages.pot
 
 clean: ## Remove what was built, but not the store's data

@@ -22,6 +22,7 @@ from marketplace.ads import views as ads_views
 from marketplace.billing import jobs as billing_jobs
 from marketplace.billing import queries as billing_queries
 from marketplace.billing import views as billing_views
+from marketplace.catalog import jobs as catalog_jobs
 from marketplace.catalog import views as catalog_views
 from marketplace.catalog.models import App, Release
 from marketplace.inference.client import EngineClient
@@ -179,6 +180,7 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
             settings.review,
             settings.sandbox,
         ),
+        **catalog_jobs.handlers(),
         **billing_jobs.handlers(),
         **ads_jobs.handlers(),
         **runs_jobs.handlers(*run_logs(settings), settings.runs),
@@ -187,7 +189,7 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
 
 def job_schedules() -> dict[str, float]:
     """Job name → seconds between two runs, of every room."""
-    return {**ads_jobs.schedules(), **runs_jobs.schedules()}
+    return {**catalog_jobs.schedules(), **ads_jobs.schedules(), **runs_jobs.schedules()}
 
 
 def engine_command(settings: Settings) -> list[str]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -19,18 +20,23 @@ from marketplace import app as composition
 from marketplace import settings as settings_module
 from marketplace.accounts import service as accounts
 from marketplace.admin import doctor as doctor_module
+from marketplace.admin.seeding import planting
 from marketplace.infra import log, migrations
 from marketplace.infra.db import Database
 from marketplace.infra.jobs import Worker
 from marketplace.infra.supervise import FORK, Supervisor
 from marketplace.kernel.clock import utc_now
-from marketplace.kernel.errors import CaravanError
+from marketplace.kernel.errors import CaravanError, Forbidden
 from marketplace.publishing import shipped
 from marketplace.sandbox import builder
 from marketplace.settings import ROOT, Settings, Stage
 from marketplace.web.server import Server
 
 READY_TIMEOUT_S = 60
+
+
+class RealStore(Forbidden):
+    """Made-up apps were to be put among real ones."""
 
 
 @click.group(help="Runs and looks after a Caravan store.")
@@ -184,6 +190,29 @@ def setup_link(settings: Settings) -> None:
     with database.writing() as session:
         secret = accounts.new_setup_link(session, now=utc_now())
     click.echo(f"{settings.web.public_url}/accounts/setup/{secret}")
+
+
+@cli.command()
+@click.option("--apps", type=click.IntRange(1), default=500, show_default=True, help="How many.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another one, other apps.")
+@click.option(
+    "--today",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day up to which the catalogue's life is told; today, when not given.",
+)
+@click.pass_obj
+def seed(settings: Settings, apps: int, seed: int, today: datetime | None) -> None:
+    """Fill a store with made-up apps, people, runs and ratings, to show and to measure it.
+
+    Example: marketplace seed --apps 10000
+    """
+    if settings.stage is Stage.PRODUCTION:
+        raise RealStore("A production store is not filled with made-up apps; use another one.")
+    database = Database(settings.database_address())
+    migrations.upgrade(database)
+    day = (today or utc_now()).date()
+    planting.plant(database, apps, seed=seed, today=day, say=click.echo)
+    database.close()
 
 
 @cli.command()

@@ -101,3 +101,18 @@ def test_a_production_store_without_its_secret_does_not_start(
     said = refused(monkeypatch, capsys, "serve")
     assert said.startswith("marketplace: A production store needs CARAVAN_SECRET_KEY")
     assert not (own_store / "store.db").exists()
+
+
+def test_a_store_is_seeded_on_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = typed("seed", "--apps", "3", "--today", "2026-03-01")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "3 of 3 apps")
+    assert "already" in refused(monkeypatch, capsys, "seed", "--apps", "3")
+
+
+def test_a_real_store_is_not_seeded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CARAVAN_STAGE", "production")
+    assert "production" in refused(monkeypatch, capsys, "seed", "--apps", "3")

@@ -1,7 +1,7 @@
-"""Catalog tables: an app, its releases, what it sells, and its texts in other languages."""
+"""Catalog tables: an app, its releases, what it sells, its texts, and who used it when."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, Uuid
 from sqlmodel import Field, SQLModel
 
+from marketplace.catalog.ranking import MIDDLE
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
 from marketplace.kernel.errors import Conflict
 from marketplace.kernel.ids import AccountId, AppId, ProductId, ReleaseId, new_id
@@ -50,10 +51,23 @@ class IllegalMove(Conflict):
 
 
 class App(SQLModel, table=True):
-    """One app, whatever its version. Its texts are those of the published release, in English."""
+    """One app, whatever its version. Its texts are those of the published release, in English.
+
+    What lists are ordered by stands here too: `score`, `rating_score` and `trend` come from
+    `catalog.ranking`, `search_row` is the number search files it under, and the price is that
+    of the cheapest product that opens it.
+    """
 
     __tablename__ = "catalog_app"
-    __table_args__ = (Index("ix_catalog_app_listed", "state", "category", "run_count"),)
+    __table_args__ = (
+        Index("ix_catalog_app_shelf", "state", "category", "score"),
+        Index("ix_catalog_app_score", "state", "score"),
+        Index("ix_catalog_app_trend", "state", "trend"),
+        Index("ix_catalog_app_rated", "state", "rating_score"),
+        Index("ix_catalog_app_new", "state", "published_at"),
+        # Holds all that the store's average rating needs.
+        Index("ix_catalog_app_ratings", "state", "rating_count", "rating_total"),
+    )
 
     id: AppId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
     ident: str = Field(max_length=100, unique=True)
@@ -68,8 +82,24 @@ class App(SQLModel, table=True):
     icon_key: str | None = Field(default=None, max_length=64)
     icon_type: str | None = Field(default=None, max_length=40)
     run_count: int = 0
+    people_count: int = 0
+    rating_count: int = 0
+    rating_total: int = 0
+    rating_score: float = MIDDLE
+    trend: float = 0.0
+    score: float = 1.0
+    search_row: int | None = Field(default=None, sa_type=BigInteger, unique=True)
+    price_micros: int | None = Field(default=None, sa_type=BigInteger)
+    currency: str | None = Field(default=None, max_length=3)
     created_at: datetime = Field(sa_type=UtcDateTime)
     published_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    @property
+    def price(self) -> Money | None:
+        """What must be paid to run it, or None when it is free."""
+        if self.price_micros is None or self.currency is None:
+            return None
+        return Money(self.price_micros, self.currency)
 
 
 class Release(SQLModel, table=True):
@@ -148,3 +178,21 @@ class ListingText(SQLModel, table=True):
     name: str = Field(max_length=40)
     summary: str = Field(max_length=100)
     description: str = ""
+
+
+class Use(SQLModel, table=True):
+    """That one person ran one app to its end on one day (UTC), and how often.
+
+    It is what rating, trends and personal rows rest on. The developer's own runs are not in it.
+    """
+
+    __tablename__ = "catalog_use"
+    __table_args__ = (
+        Index("ix_catalog_use_day", "day", "app_id", "person_id"),
+        Index("ix_catalog_use_person", "person_id", "day"),
+    )
+
+    app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
+    person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
+    day: date = Field(primary_key=True)
+    times: int = 1

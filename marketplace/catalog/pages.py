@@ -17,6 +17,8 @@ class Tile:
 
     Args:
         price: what must be paid to run it, or None when it is free.
+        rating: the plain average of its stars, None while nobody has rated.
+        why: in words, why it stands where it stands; "" where that is plain.
     """
 
     ident: str
@@ -25,6 +27,9 @@ class Tile:
     developer: str
     category: str
     price: Money | None
+    rating: float | None = None
+    rating_count: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,37 @@ class Home:
 
 
 @dataclass(frozen=True)
+class Filters:
+    """What a list is narrowed to and ordered by, as its address says it.
+
+    Args:
+        price: `free`, `paid` or "" for both.
+        rated: whether only well-rated apps are wanted.
+        sort: `used`, `rated`, `new`, `trending`, or "" for what fits best.
+    """
+
+    category: str = ""
+    price: str = ""
+    rated: bool = False
+    sort: str = ""
+
+
+@dataclass(frozen=True)
 class Shelf:
-    """One category, or the results of a search."""
+    """One category, every app, or the results of a search.
+
+    Args:
+        is_cut: whether more fit than are counted.
+        meant: the words the query was taken for where it was mended, else "".
+    """
 
     title: str
     query: str
     tiles: Page[Tile]
     categories: Sequence[CategoryLink]
-    category: str
+    filters: Filters
+    is_cut: bool = False
+    meant: str = ""
 
 
 @dataclass(frozen=True)

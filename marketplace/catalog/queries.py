@@ -1,45 +1,35 @@
-"""Reads of the storefront."""
+"""Reads of the storefront: one app, one developer, and how apps look in lists."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlmodel.sql.expression import Select
 
 from marketplace.accounts.models import Account
-from marketplace.catalog import categories, permissions, search
+from marketplace.catalog import categories, permissions
 from marketplace.catalog.models import (
     App,
     AppState,
     ListingText,
-    Product,
     Release,
     ReleaseState,
 )
-from marketplace.catalog.pages import AppPage, DeveloperPage, Home, Shelf, Tile, Version
+from marketplace.catalog.pages import AppPage, DeveloperPage, Tile, Version
 from marketplace.kernel.errors import NotFound
 from marketplace.kernel.ids import AccountId, AppId
-from marketplace.kernel.money import Money
-from marketplace.kernel.paging import Page
 from marketplace.web.i18n import gettext as _
 
 PanelFor = Callable[[Session, App, Release | None], Any]
 
-FEATURED = 6
-NEW = 8
 SIMILAR = 4
-TILES_A_PAGE = 24
+MOST_OF_A_DEVELOPER = 100
 SVG = "image/svg+xml"
 
 
 class AppNotFound(NotFound):
     """No app that this person may see has this ident."""
-
-
-class NoSuchShelf(NotFound):
-    """The store has no category of this key."""
 
 
 class NoSuchDeveloper(NotFound):
@@ -81,118 +71,38 @@ def app_and_name(session: Session, app_id: AppId, *, locale: str) -> tuple[App, 
     return app, names(session, [app_id], locale=locale)[app_id]
 
 
-def tiles(session: Session, apps: Sequence[App], *, locale: str) -> list[Tile]:
-    """How these apps look in a list: three queries, however many they are."""
-    ids = [app.id for app in apps]
-    translated = texts(session, ids, locale=locale)
-    owners = dict(
-        session.exec(
-            select(Account.id, Account.name).where(
-                col(Account.id).in_({app.owner_id for app in apps})
-            )
-        ).all()
-    )
-    prices = _prices(session, ids)
-    return [
-        Tile(
-            ident=app.ident,
-            name=translated[app.id].name if app.id in translated else app.name,
-            summary=translated[app.id].summary if app.id in translated else app.summary,
-            developer=owners[app.owner_id],
-            category=categories.name(app.category),
-            price=prices.get(app.id),
-        )
-        for app in apps
-    ]
-
-
-def _prices(session: Session, app_ids: Sequence[UUID]) -> dict[UUID, Money]:
-    """What it costs to run each app that is not free: the cheapest product that opens it."""
-    needed = session.exec(
-        select(Product)
-        .where(col(Product.app_id).in_(app_ids), Product.unlocks == "app", col(Product.active))
-        .order_by(col(Product.price_micros).desc())
-    ).all()
-    return {product.app_id: product.price for product in needed}
-
-
-def home(session: Session, *, locale: str) -> Home:
-    """The first page: what is run most, what is new, and the shelves."""
-    listed = select(App).where(App.state == AppState.LISTED)
-    featured = session.exec(
-        listed.order_by(col(App.run_count).desc(), col(App.published_at)).limit(FEATURED)
-    ).all()
-    new = session.exec(listed.order_by(col(App.published_at).desc()).limit(NEW)).all()
-    together = {app.id: app for app in (*featured, *new)}
-    drawn = dict(zip(together, tiles(session, list(together.values()), locale=locale), strict=True))
-    return Home(
-        featured=[drawn[app.id] for app in featured],
-        new=[drawn[app.id] for app in new],
-        categories=categories.links(counts(session)),
+def offered() -> Select[tuple[App, str]]:
+    """Listed apps with their developers' names, to be narrowed and ordered."""
+    return (
+        select(App, Account.name)
+        .join(Account, col(Account.id) == col(App.owner_id))
+        .where(App.state == AppState.LISTED)
     )
 
 
-def counts(session: Session) -> dict[str, int]:
-    """Category → how many listed apps."""
-    return dict(
-        session.exec(
-            select(App.category, func.count())
-            .where(App.state == AppState.LISTED)
-            .group_by(App.category)
-        ).all()
-    )
+def listed(session: Session, wanted: Select[tuple[App, str]], *, locale: str) -> list[Tile]:
+    """How the wanted apps look in a list: two queries, however many they are."""
+    return tiles(session, session.exec(wanted).all(), locale=locale)
 
 
-def category(session: Session, key: str, *, number: int, locale: str) -> Shelf:
-    """One shelf, most run first. Raises: NoSuchShelf."""
-    if key not in categories.TABLE:
-        raise NoSuchShelf(_("There is no category “%(key)s”.", key=key))
-    on_shelf = select(App).where(App.state == AppState.LISTED, App.category == key)
-    return _shelf(session, on_shelf, categories.name(key), key, number=number, locale=locale)
+def tiles(session: Session, found: Sequence[tuple[App, str]], *, locale: str) -> list[Tile]:
+    """How apps with their developers' names look in a list."""
+    translated = texts(session, [app.id for app, _owner in found], locale=locale)
+    return [tile(app, owner, translated.get(app.id)) for app, owner in found]
 
 
-def everything(session: Session, *, number: int, locale: str) -> Shelf:
-    """Every listed app, most run first."""
-    listed = select(App).where(App.state == AppState.LISTED)
-    return _shelf(session, listed, _("All apps"), "", number=number, locale=locale)
-
-
-def _shelf(
-    session: Session, wanted: SelectOfScalar[App], title: str, key: str, *, number: int, locale: str
-) -> Shelf:
-    total = session.exec(select(func.count()).select_from(wanted.subquery())).one()
-    apps = session.exec(
-        wanted.order_by(col(App.run_count).desc(), App.ident)
-        .offset((number - 1) * TILES_A_PAGE)
-        .limit(TILES_A_PAGE)
-    ).all()
-    return Shelf(
-        title=title,
-        query="",
-        tiles=Page(tiles(session, apps, locale=locale), number, TILES_A_PAGE, total),
-        categories=categories.links(counts(session)),
-        category=key,
-    )
-
-
-def found(session: Session, query: str, *, locale: str) -> Shelf:
-    """The results of a search, in the order the index gives them."""
-    ids = search.find(session, query)
-    apps = {
-        app.id: app
-        for app in session.exec(
-            select(App).where(col(App.id).in_(ids), App.state == AppState.LISTED)
-        ).all()
-    }
-    in_order = [apps[app_id] for app_id in ids if app_id in apps]
-    return Shelf(
-        title=_("Search"),
-        query=query,
-        tiles=Page(
-            tiles(session, in_order, locale=locale), 1, max(1, len(in_order)), len(in_order)
-        ),
-        categories=categories.links(counts(session)),
-        category="",
+def tile(app: App, developer: str, text: ListingText | None, *, why: str = "") -> Tile:
+    """One app in a list, and why it stands there."""
+    return Tile(
+        ident=app.ident,
+        name=text.name if text else app.name,
+        summary=text.summary if text else app.summary,
+        developer=developer,
+        category=categories.name(app.category),
+        price=app.price,
+        rating=app.rating_total / app.rating_count if app.rating_count else None,
+        rating_count=app.rating_count,
+        why=why,
     )
 
 
@@ -203,12 +113,12 @@ def app_page(session: Session, ident: str, *, locale: str, panel_for: PanelFor) 
     manifest = release.manifest if release else {}
     text = texts(session, [app.id], locale=locale).get(app.id)
     section = manifest.get("app", {})
-    similar = session.exec(
-        select(App)
-        .where(App.state == AppState.LISTED, App.category == app.category, App.id != app.id)
-        .order_by(col(App.run_count).desc())
+    similar = (
+        offered()
+        .where(App.category == app.category, App.id != app.id)
+        .order_by(col(App.score).desc())
         .limit(SIMILAR)
-    ).all()
+    )
     links = [
         (label, section[key])
         for key, label in (
@@ -227,7 +137,7 @@ def app_page(session: Session, ident: str, *, locale: str, panel_for: PanelFor) 
         developer=session.get_one(Account, app.owner_id).name,
         developer_id=str(app.owner_id),
         category=categories.link(app.category),
-        price=_prices(session, [app.id]).get(app.id),
+        price=app.price,
         permissions=[
             permissions.asked(entry["name"], entry["reason"])
             for entry in manifest.get("permission", ())
@@ -235,7 +145,7 @@ def app_page(session: Session, ident: str, *, locale: str, panel_for: PanelFor) 
         versions=_versions(session, app.id),
         licence=section.get("licence", ""),
         links=links,
-        similar=tiles(session, similar, locale=locale),
+        similar=listed(session, similar, locale=locale),
         panel=panel_for(session, app, release),
     )
 
@@ -253,12 +163,16 @@ def _versions(session: Session, app_id: AppId) -> list[Version]:
 def developer(session: Session, developer_id: AccountId, *, locale: str) -> DeveloperPage:
     """One developer's listed apps. Raises: NoSuchDeveloper."""
     account = session.get(Account, developer_id)
-    apps = session.exec(
-        select(App).where(App.owner_id == developer_id, App.state == AppState.LISTED)
-    ).all()
-    if account is None or not apps:
+    theirs = (
+        offered()
+        .where(App.owner_id == developer_id)
+        .order_by(col(App.score).desc(), App.ident)
+        .limit(MOST_OF_A_DEVELOPER)
+    )
+    found = listed(session, theirs, locale=locale)
+    if account is None or not found:
         raise NoSuchDeveloper(_("There is no developer at this address."))
-    return DeveloperPage(account.name, tiles(session, apps, locale=locale))
+    return DeveloperPage(account.name, found)
 
 
 def icon(session: Session, ident: str) -> tuple[str | None, str]:

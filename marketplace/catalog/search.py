@@ -1,71 +1,88 @@
-"""Search: one port over SQLite's FTS5 and PostgreSQL's full text and trigrams."""
+"""Search: what apps are filed under, what a query means, and the order of what it finds."""
 
-import re
-import unicodedata
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 from sqlmodel import Session, SQLModel, col, select
 
+from marketplace.catalog import matching
 from marketplace.catalog.models import App, AppState, ListingText
-from marketplace.kernel.ids import AppId
+from marketplace.catalog.search_index import (
+    MOST_HITS,
+    ROW_BITS,
+    Answer,
+    Document,
+    Question,
+    SearchIndex,
+    Tier,
+    prior_of,
+    row_for,
+)
+from marketplace.catalog.search_postgres import PostgresIndex
+from marketplace.catalog.search_sqlite import SqliteIndex
 
-MOST_RESULTS = 50
 LONGEST_QUERY = 200
-ALIKE = 0.5
-# Folds what Arabic writers leave out or vary: alef with hamza or madda, alef maqsura, ta marbuta.
-FOLDED = str.maketrans("أإآٱىةؤئ", "اااايهوي")
-TATWEEL = "ـ"
-WORD = re.compile(r"\w+")
+MOST_WORDS = 8
+# With fewer results than this, words that are spelt alike count too, for less.
+FEW = 5
+MOST_ALIKE = 4
+LOOSE = 0.4
+SHORTEST_TELLING = 4
+WELL_RATED = 4.0
 
-SQLITE = (
-    (
-        "CREATE VIRTUAL TABLE IF NOT EXISTS catalog_search USING fts5("
-        "app_id UNINDEXED, name, body, tokenize='unicode61 remove_diacritics 2', prefix='2 3')"
-    ),
-    (
-        "CREATE VIRTUAL TABLE IF NOT EXISTS catalog_search_trigram USING fts5("
-        "app_id UNINDEXED, name, tokenize='trigram')"
-    ),
-)
-POSTGRES = (
-    "CREATE EXTENSION IF NOT EXISTS pg_trgm",
-    (
-        "CREATE TABLE IF NOT EXISTS catalog_search (app_id uuid PRIMARY KEY, name text NOT NULL, "
-        "body text NOT NULL, words tsvector GENERATED ALWAYS AS "
-        "(setweight(to_tsvector('simple', name), 'A') || to_tsvector('simple', body)) STORED)"
-    ),
-    "CREATE INDEX IF NOT EXISTS catalog_search_words ON catalog_search USING gin (words)",
-    (
-        "CREATE INDEX IF NOT EXISTS catalog_search_names ON catalog_search "
-        "USING gin (name gin_trgm_ops)"
-    ),
-)
+INDEXES: Mapping[str, SearchIndex] = {"sqlite": SqliteIndex(), "postgresql": PostgresIndex()}
 
 
-def normalised(words: str) -> str:
-    """The text as it is compared: small letters, no accents, one form of each Arabic letter.
+@dataclass(frozen=True)
+class Hit:
+    """One app that fits.
 
-    `كَتَبَ` becomes `كتب`, `إدارة` becomes `اداره`, `Café` becomes `cafe`.
+    Args:
+        row: what it is filed under (`App.search_row`).
+        is_loose: whether a word was taken for another one, or not all of them are there.
     """
-    apart = unicodedata.normalize("NFKD", words)
-    bare = "".join(c for c in apart if not unicodedata.combining(c) and c != TATWEEL)
-    # Only taken apart are letters such as the mathematical capitals that can be made small.
-    return unicodedata.normalize("NFKC", bare.casefold()).translate(FOLDED)
+
+    row: int
+    tier: Tier
+    is_loose: bool = False
+
+    @property
+    def score(self) -> float:
+        """The weight of where the words were found, times how much the app counts by itself."""
+        return self.tier * (LOOSE if self.is_loose else 1.0) * prior_of(self.row)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a query found, best first.
+
+    Args:
+        is_cut: whether more fit than are listed.
+        meant: the query as it was understood where a slip was mended, else "".
+    """
+
+    hits: Sequence[Hit]
+    is_cut: bool = False
+    meant: str = ""
+
+
+def index_of(connection: Connection) -> SearchIndex:
+    """The index of this kind of database."""
+    return INDEXES[connection.dialect.name]
 
 
 def create(connection: Connection) -> None:
     """Make the index's tables; they are not SQLModel's, so migrations call this."""
-    for statement in SQLITE if connection.dialect.name == "sqlite" else POSTGRES:
-        connection.execute(text(statement))
+    index_of(connection).create(connection)
 
 
 def drop(connection: Connection) -> None:
     """Remove the index's tables."""
-    connection.execute(text("DROP TABLE IF EXISTS catalog_search"))
-    connection.execute(text("DROP TABLE IF EXISTS catalog_search_trigram"))
+    index_of(connection).drop(connection)
 
 
 def _after_create(_target: Any, connection: Connection, **_options: Any) -> None:
@@ -75,148 +92,130 @@ def _after_create(_target: Any, connection: Connection, **_options: Any) -> None
 event.listen(SQLModel.metadata, "after_create", _after_create)
 
 
-def index(session: Session, app: App) -> None:
-    """Put an app's present texts, in every language, into the index; unlist it when hidden."""
-    session.flush()  # the texts must be in the transaction to be read back
-    sqlite = _is_sqlite(session)
-    for table in ("catalog_search", *(("catalog_search_trigram",) if sqlite else ())):
-        _run(
-            session,
-            f"DELETE FROM {table} WHERE app_id = :id",  # noqa: S608  (our own names)
-            {"id": _key(session, app.id)},
-        )
-    if app.state is not AppState.LISTED:
-        return
-    others = session.exec(select(ListingText).where(ListingText.app_id == app.id)).all()
-    names = normalised(" ".join([app.name, app.ident, *(other.name for other in others)]))
-    bodies = [app.summary, app.description, app.category]
-    bodies += [part for other in others for part in (other.summary, other.description)]
-    values = {
-        "id": _key(session, app.id),
-        "name": names,
-        "body": normalised(" ".join(bodies)),
-    }
-    _run(
-        session,
-        "INSERT INTO catalog_search (app_id, name, body) VALUES (:id, :name, :body)",
-        values,
-    )
-    if sqlite:
-        _run(
-            session,
-            "INSERT INTO catalog_search_trigram (app_id, name) VALUES (:id, :name)",
-            {"id": values["id"], "name": names},
-        )
+def index(session: Session, *apps: App) -> None:
+    """File these apps' present texts, in every language; take out what is not listed.
 
-
-def find(session: Session, query: str) -> list[AppId]:
-    """The listed apps that fit, best first: exact names, then words, then names spelt alike."""
-    words = _compared(query[:LONGEST_QUERY]).split()
-    if not words:
-        return []
-    rows = _find_sqlite(session, words) if _is_sqlite(session) else _find_postgres(session, words)
-    names = _names(session, rows)
-    exact = " ".join(words)
-    # The sort is stable, so below an exact name the index's own order stays.
-    found = sorted(dict.fromkeys(rows), key=lambda app_id: exact not in names.get(app_id, ()))
-    return [app_id for app_id in found if app_id in names][:MOST_RESULTS]
-
-
-def _names(session: Session, ids: Sequence[AppId]) -> dict[UUID, set[str]]:
-    """The names of those apps that are listed, in every language, as they are compared."""
-    listed = session.exec(
-        select(App.id, App.name).where(col(App.id).in_(ids), App.state == AppState.LISTED)
-    ).all()
-    names = {app_id: {_compared(name)} for app_id, name in listed}
-    others = session.exec(
-        select(ListingText.app_id, ListingText.name).where(col(ListingText.app_id).in_(names))
-    ).all()
-    for app_id, name in others:
-        names[app_id].add(_compared(name))
-    return names
-
-
-def _compared(name: str) -> str:
-    return " ".join(WORD.findall(normalised(name)))
-
-
-def _find_sqlite(session: Session, words: Sequence[str]) -> list[AppId]:
-    found = _rows(
-        session,
-        "SELECT app_id FROM catalog_search WHERE catalog_search MATCH :q "
-        "ORDER BY bm25(catalog_search, 0, 10, 1) LIMIT :n",
-        {"q": " ".join(f'"{word}"*' for word in words), "n": MOST_RESULTS},
-    )
-    grams = {word[i : i + 3] for word in words for i in range(len(word) - 2)}
-    if not grams:
-        return found
-    candidates = session.connection().execute(
-        text(
-            "SELECT app_id, name FROM catalog_search_trigram "
-            "WHERE catalog_search_trigram MATCH :q ORDER BY rank LIMIT :n"
-        ),
-        {"q": " OR ".join(f'"{gram}"' for gram in sorted(grams)), "n": MOST_RESULTS},
-    )
-    alike = [(likeness(words, name), _as_uuid(app_id)) for app_id, name in candidates]
-    near = sorted((one for one in alike if one[0] >= ALIKE), key=lambda one: -one[0])
-    return found + [AppId(app_id) for _likeness, app_id in near]
-
-
-def likeness(words: Sequence[str], name: str) -> float:
-    """How much of the words is in a name, from 0 to 1, by groups of three letters.
-
-    The same measure as pg_trgm's word similarity, up to the order of the groups: words begin
-    with two blanks and end with one. `phrasbook` against `phrasebook` gives 8/10.
+    Effects: `App.search_row` is the number under which the app is filed now, None for one that
+    is not.
     """
-    sought = set().union(*map(_grams, words))
-    offered = set().union(*map(_grams, WORD.findall(name)), set())
-    return len(sought & offered) / len(sought)
+    session.flush()  # the texts must be in the transaction to be read back
+    found = index_of(session.connection())
+    if old := [app.search_row for app in apps if app.search_row is not None]:
+        found.remove(session, old)
+    listed = [app for app in apps if app.state is AppState.LISTED]
+    others: dict[UUID, list[ListingText]] = {}
+    for text in session.exec(
+        select(ListingText).where(col(ListingText.app_id).in_([app.id for app in listed]))
+    ).all():
+        others.setdefault(text.app_id, []).append(text)
+    for app in apps:
+        is_listed = app.state is AppState.LISTED
+        app.search_row = row_for(app.score, secrets.randbits(ROW_BITS)) if is_listed else None
+    if listed:
+        found.put(session, [document(app, others.get(app.id, ())) for app in listed])
 
 
-def _grams(word: str) -> set[str]:
-    padded = f"  {word} "
-    return {padded[i : i + 3] for i in range(len(padded) - 2)}
-
-
-def _find_postgres(session: Session, words: Sequence[str]) -> list[AppId]:
-    found = _rows(
-        session,
-        "SELECT app_id FROM catalog_search, to_tsquery('simple', :q) AS query "
-        "WHERE words @@ query ORDER BY ts_rank(words, query) DESC LIMIT :n",
-        {"q": " & ".join(f"{word}:*" for word in words), "n": MOST_RESULTS},
+def document(app: App, others: Sequence[ListingText]) -> Document:
+    """An app as the index keeps it; `others` are its texts in further languages."""
+    assert app.search_row is not None
+    names = [app.name, *(other.name for other in others)]
+    summaries = [app.summary, *(other.summary for other in others)]
+    name = matching.forms(" ".join([*names, app.ident]))
+    summary = matching.forms(" ".join(summaries))
+    body = [app.category, app.description, *(other.description for other in others)]
+    return Document(
+        row=app.search_row,
+        keys=sorted({key for key in map(matching.name_key, names) if key}),
+        name=name,
+        summary=summary,
+        body=matching.forms(" ".join(body)),
+        facets=facets_of(app),
+        parts={part for word in (*name, *summary) for part in matching.parts(word)},
     )
-    # The index answers `<%` by this threshold, for this transaction alone.
-    _run(
+
+
+def facets_of(app: App) -> list[str]:
+    """What a listed app can be filtered by."""
+    facets = [facet("category", app.category), facet("price", "paid" if app.price else "free")]
+    if is_well_rated(app):
+        facets.append(facet("rated", "well"))
+    return facets
+
+
+def is_well_rated(app: App) -> bool:
+    """Whether people have rated it, and highly."""
+    return app.rating_count > 0 and app.rating_score >= WELL_RATED
+
+
+def facet(kind: str, value: str) -> str:
+    """The token of one filter; no word that people type has a low line."""
+    return f"_{kind}_{''.join(c for c in value if c.isalnum())}"
+
+
+def find(session: Session, query: str, *, facets: Sequence[str] = ()) -> Found:
+    """The listed apps that fit, best first: two statements at most, however many apps there are."""
+    typed = list(dict.fromkeys(matching.words(query[:LONGEST_QUERY])))[:MOST_WORDS]
+    if not typed:
+        return Found([])
+    found = index_of(session.connection())
+    answer = found.ask(
         session,
-        "SELECT set_config('pg_trgm.word_similarity_threshold', :alike, true)",
-        {"alike": str(ALIKE)},
+        Question(
+            key=matching.name_key(query[:LONGEST_QUERY]),
+            words=[_beginnings(word) for word in typed],
+            facets=facets,
+            variants=frozenset().union(
+                *(matching.variants(word) for word in typed if matching.slips_allowed(word))
+            ),
+        ),
     )
-    found += _rows(
-        session,
-        "SELECT app_id FROM catalog_search WHERE :q <% name "
-        "ORDER BY word_similarity(:q, name) DESC LIMIT :n",
-        {"q": " ".join(words), "n": MOST_RESULTS},
-    )
-    return found
+    hits = _hits(answer)
+    if len(hits) >= FEW:
+        return Found(_ordered(hits), is_cut=_is_cut(answer))
+    second, meant = _second_question(typed, answer, is_nothing=not hits)
+    if second is None:
+        return Found(_ordered(hits), is_cut=_is_cut(answer))
+    again = found.ask(session, replace(second, facets=facets))
+    for row, hit in _hits(again, is_loose=True).items():
+        hits.setdefault(row, hit)
+    return Found(_ordered(hits), is_cut=_is_cut(again), meant=meant)
 
 
-def _rows(session: Session, statement: str, values: dict[str, Any]) -> list[AppId]:
-    rows = session.connection().execute(text(statement), values).all()
-    return [AppId(_as_uuid(row[0])) for row in rows]
+def _second_question(
+    typed: Sequence[str], answer: Answer, *, is_nothing: bool
+) -> tuple[Question | None, str]:
+    """What to ask when little fits, and how it reads: slips mended, else any of the words."""
+    alike = {
+        word: matching.nearest(word, answer.parts, most=MOST_ALIKE)
+        for word in typed
+        # What some app has was typed as it was meant.
+        if word not in answer.parts
+    }
+    if any(alike.values()):
+        words = [[*_beginnings(word), *alike.get(word, ())] for word in typed]
+        meant = " ".join(next(iter(alike.get(word, ())), word) for word in typed)
+        return Question(key="", words=words), meant
+    telling = [word for word in typed if len(word) >= SHORTEST_TELLING]
+    if is_nothing and len(typed) > 1 and telling:
+        anyone = [beginning for word in telling for beginning in _beginnings(word)]
+        return Question(key="", words=[anyone]), ""
+    return None, ""
 
 
-def _run(session: Session, statement: str, values: dict[str, Any]) -> None:
-    session.connection().execute(text(statement), values)
+def _beginnings(word: str) -> list[str]:
+    return list(dict.fromkeys([word, matching.without_article(word)]))
 
 
-def _is_sqlite(session: Session) -> bool:
-    return session.get_bind().dialect.name == "sqlite"
+def _hits(answer: Answer, *, is_loose: bool = False) -> dict[int, Hit]:
+    best: dict[int, Tier] = {}
+    for tier, row in answer.hits:
+        best[row] = max(tier, best.get(row, tier))
+    return {row: Hit(row, tier, is_loose) for row, tier in best.items()}
 
 
-def _key(session: Session, app_id: AppId) -> Any:
-    # FTS5 keeps text; PostgreSQL has a type for it.
-    return app_id.hex if _is_sqlite(session) else app_id
+def _is_cut(answer: Answer) -> bool:
+    return sum(tier is Tier.TEXT for tier, _row in answer.hits) == MOST_HITS
 
 
-def _as_uuid(value: Any) -> UUID:
-    return value if isinstance(value, UUID) else UUID(value)
+def _ordered(hits: Mapping[int, Hit]) -> list[Hit]:
+    return sorted(hits.values(), key=lambda hit: (-hit.score, hit.row))

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from caravan.manifest import Manifest, ProductSection
-from sqlalchemy import update
+from sqlalchemy import case, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, delete, select
 
-from marketplace.catalog import search
+from marketplace.catalog import ranking, search
 from marketplace.catalog.models import (
     App,
     AppState,
@@ -15,9 +16,10 @@ from marketplace.catalog.models import (
     Product,
     Release,
     ReleaseState,
+    Use,
     number_of,
 )
-from marketplace.kernel.ids import AppId
+from marketplace.kernel.ids import AccountId, AppId
 
 ICON_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 
@@ -43,7 +45,9 @@ def publish(session: Session, release: Release, *, now: datetime) -> App:
     app.published_at = app.published_at or now
     if app.state is AppState.HIDDEN:
         app.state = AppState.LISTED
+    app.score = ranking.prior(app.people_count, app.rating_score)
     _put_products(session, app.id, manifest.product)
+    settle_price(session, app)
     _put_texts(session, app.id, release)
     search.index(session, app)
     return app
@@ -85,6 +89,42 @@ def _put_texts(session: Session, app_id: AppId, release: Release) -> None:
         session.add(ListingText(app_id=app_id, locale=locale, **texts))
 
 
-def count_run(session: Session, app_id: AppId) -> None:
-    """Count one finished run; it is what the store's order follows."""
-    session.exec(update(App).where(col(App.id) == app_id).values(run_count=col(App.run_count) + 1))
+def settle_price(session: Session, app: App) -> None:
+    """Put the price of the cheapest product that opens an app where lists read it."""
+    session.flush()  # the products must be in the transaction to be read back
+    cheapest = session.exec(
+        select(Product)
+        .where(Product.app_id == app.id, Product.unlocks == "app", col(Product.active))
+        .order_by(col(Product.price_micros))
+        .limit(1)
+    ).first()
+    app.price_micros = cheapest.price_micros if cheapest else None
+    app.currency = cheapest.currency if cheapest else None
+
+
+def count_run(session: Session, app_id: AppId, person_id: AccountId, *, now: datetime) -> None:
+    """Count one run that a person finished at `now`; the store's order follows people.
+
+    The developer's own runs count as runs, but make nobody a person who uses the app.
+    """
+    day = now.date()
+    is_known = select(Use.app_id).where(Use.app_id == app_id, Use.person_id == person_id).exists()
+    is_foreign = col(App.owner_id) != person_id
+    # This row's lock makes a second run of the same person wait until the first has its use.
+    session.exec(
+        update(App)
+        .where(col(App.id) == app_id)
+        .values(
+            run_count=col(App.run_count) + 1,
+            people_count=col(App.people_count) + case((is_foreign & ~is_known, 1), else_=0),
+        )
+    )
+    if session.exec(select(App.owner_id).where(App.id == app_id)).one() == person_id:
+        return
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    insert = (sqlite if is_sqlite else postgresql).insert(Use)
+    session.exec(
+        insert.values(app_id=app_id, person_id=person_id, day=day, times=1).on_conflict_do_update(
+            index_elements=["app_id", "person_id", "day"], set_={"times": col(Use.times) + 1}
+        )
+    )

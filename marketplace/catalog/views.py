@@ -5,7 +5,8 @@ from uuid import UUID
 from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from marketplace.catalog import icons, queries
+from marketplace.catalog import icons, queries, shelves
+from marketplace.catalog.pages import Filters
 from marketplace.catalog.queries import PanelFor
 from marketplace.infra.blobs import Blobs
 from marketplace.kernel.ids import AccountId
@@ -13,6 +14,22 @@ from marketplace.web.edge import db
 from marketplace.web.i18n import current_locale
 
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+PRICES = ("free", "paid")
+
+
+def _page_number() -> int:
+    return min(max(1, request.args.get("page", 1, type=int)), shelves.LAST_PAGE)
+
+
+def _filters(category: str) -> Filters:
+    """What the address asks for; what it cannot mean is left out, as in a mistyped link."""
+    price, sort = request.args.get("price", ""), request.args.get("sort", "")
+    return Filters(
+        category=category,
+        price=price if price in PRICES else "",
+        rated=request.args.get("rated") == "1",
+        sort=sort if sort in shelves.ORDERS else "",
+    )
 
 
 def blueprint(blobs: Blobs, panel_for: PanelFor) -> Blueprint:
@@ -27,27 +44,26 @@ def blueprint(blobs: Blobs, panel_for: PanelFor) -> Blueprint:
     def home() -> ResponseReturnValue:
         """What people see first."""
         return render_template(
-            "catalog/home.html", page=queries.home(db(), locale=current_locale())
+            "catalog/home.html", page=shelves.home(db(), locale=current_locale())
         )
 
     @bp.get("/search", endpoint="search")
     def find() -> ResponseReturnValue:
         """Search results, or every app when nothing is asked."""
         query = request.args.get("q", "").strip()
-        number = max(1, request.args.get("page", 1, type=int))
-        locale = current_locale()
-        page = (
-            queries.found(db(), query, locale=locale)
-            if query
-            else queries.everything(db(), number=number, locale=locale)
-        )
+        filters = _filters(request.args.get("category", ""))
+        if query:
+            page = shelves.found(
+                db(), query, filters, number=_page_number(), locale=current_locale()
+            )
+        else:
+            page = shelves.shelf(db(), filters, number=_page_number(), locale=current_locale())
         return render_template("catalog/shelf.html", page=page)
 
     @bp.get("/categories/<key>")
     def category(key: str) -> ResponseReturnValue:
         """One shelf."""
-        number = max(1, request.args.get("page", 1, type=int))
-        page = queries.category(db(), key, number=number, locale=current_locale())
+        page = shelves.shelf(db(), _filters(key), number=_page_number(), locale=current_locale())
         return render_template("catalog/shelf.html", page=page)
 
     @bp.get("/apps/<ident>")

@@ -301,7 +301,7 @@ class Executor:
             run.price_micros = 0
             ads.void_for_run(session, run_id, now=now)
         if target is RunState.FINISHED:
-            catalog.count_run(session, run.app_id)
+            catalog.count_run(session, run.app_id, run.person_id, now=now)
         return run
 
 

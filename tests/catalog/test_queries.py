@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlmodel import Session
 
-from marketplace.catalog import queries
+from marketplace.catalog import queries, shelves
 from marketplace.catalog.models import App, AppState, ListingText, Release, ReleaseState
+from marketplace.catalog.pages import Filters
 from marketplace.kernel.ids import AccountId, AppId, new_id
 from marketplace.kernel.money import Money
-from tests.factories.accounts import make_account
 from tests.factories.catalog import (
     NOON,
     make_app,
@@ -37,13 +37,11 @@ def translated(session: Session, app: App, locale: str = "ar") -> None:
 def test_an_app_that_is_not_listed_is_nowhere(session: Session, state: AppState) -> None:
     app = make_listed(session, name="Sesame")
     app.state = state
-    for shelf in (
-        queries.everything(session, number=1, locale="en"),
-        queries.category(session, "fun", number=1, locale="en"),
-        queries.found(session, "sesame", locale="en"),
-    ):
-        assert shelf.tiles.total == 0
-    home = queries.home(session, locale="en")
+    for filters in (Filters(), Filters(category="fun"), Filters(price="free")):
+        assert shelves.shelf(session, filters, number=1, locale="en").tiles.total == 0
+    found = shelves.found(session, "sesame", Filters(), number=1, locale="en")
+    assert list(found.tiles.items) == []
+    home = shelves.home(session, locale="en")
     assert [list(home.featured), list(home.new), list(home.categories)] == [[], [], []]
     with pytest.raises(queries.AppNotFound):
         queries.app_page(session, app.ident, locale="en", panel_for=no_panel)
@@ -51,21 +49,12 @@ def test_an_app_that_is_not_listed_is_nowhere(session: Session, state: AppState)
         queries.developer(session, AccountId(app.owner_id), locale="en")
 
 
-def test_the_first_page_has_what_is_run_most_and_what_is_new(session: Session) -> None:
-    for age in range(10):
-        make_app(session, name=f"App {age}", run_count=age, published_at=NOON - timedelta(days=age))
-    home = queries.home(session, locale="en")
-    assert [tile.name for tile in home.featured] == [f"App {n}" for n in (9, 8, 7, 6, 5, 4)]
-    assert [tile.name for tile in home.new] == [f"App {n}" for n in range(8)]
-    assert [(link.key, link.count) for link in home.categories] == [("fun", 10)]
-
-
 def test_texts_are_in_the_readers_language_or_in_english(session: Session) -> None:
     app = make_listed(session, name="Echo")
     translated(session, app)
-    [tile] = queries.everything(session, number=1, locale="ar").tiles.items
+    [tile] = shelves.shelf(session, Filters(), number=1, locale="ar").tiles.items
     assert (tile.name, tile.summary) == ("صدى", "يعيد ما قلته.")
-    [tile] = queries.everything(session, number=1, locale="fr").tiles.items
+    [tile] = shelves.shelf(session, Filters(), number=1, locale="fr").tiles.items
     assert tile.name == "Echo"
     page = queries.app_page(session, app.ident, locale="ar", panel_for=no_panel)
     assert (page.name, page.is_translated) == ("صدى", True)
@@ -88,24 +77,8 @@ def test_the_price_is_the_least_that_opens_the_app(session: Session) -> None:
     make_product(session, app, key="cheap", price_micros=3_000_000)
     make_product(session, app, key="gone", price_micros=1_000_000, active=False)
     make_product(session, app, key="extra", price_micros=500_000, unlocks="feature")
-    [tile] = queries.everything(session, number=1, locale="en").tiles.items
+    [tile] = shelves.shelf(session, Filters(), number=1, locale="en").tiles.items
     assert tile.price == Money(3_000_000, "USD")
-
-
-def test_a_long_shelf_has_pages(session: Session) -> None:
-    owner = make_account(session)
-    for number in range(queries.TILES_A_PAGE + 1):
-        make_app(session, owner=owner, run_count=number)
-    first = queries.category(session, "fun", number=1, locale="en").tiles
-    second = queries.category(session, "fun", number=2, locale="en").tiles
-    assert (len(first.items), first.has_next) == (queries.TILES_A_PAGE, True)
-    assert (len(second.items), second.has_next) == (1, False)
-    assert {tile.ident for tile in first.items}.isdisjoint(tile.ident for tile in second.items)
-
-
-def test_an_unknown_shelf_is_not_there(session: Session) -> None:
-    with pytest.raises(queries.NoSuchShelf):
-        queries.category(session, "weapons", number=1, locale="en")
 
 
 def test_an_app_page_says_what_the_release_asks_for(session: Session) -> None:
@@ -147,22 +120,7 @@ def test_an_app_page_says_what_the_release_asks_for(session: Session) -> None:
 
 
 def test_similar_apps_stand_on_the_same_shelf(session: Session) -> None:
-    app, beside = make_listed(session), make_listed(session, run_count=3)
+    app, beside = make_listed(session), make_listed(session, score=3.0)
     make_listed(session, category="writing")
     page = queries.app_page(session, app.ident, locale="en", panel_for=no_panel)
     assert [tile.ident for tile in page.similar] == [beside.ident]
-
-
-def test_a_list_costs_the_same_few_queries_however_long_it_is(
-    session: Session, counted: list[str]
-) -> None:
-    owner = make_account(session)
-    costs = []
-    for _round in range(2):
-        for _number in range(5):
-            make_listed(session, owner=owner)
-        session.expunge_all()
-        counted.clear()
-        queries.everything(session, number=1, locale="ar")
-        costs.append(len(counted))
-    assert costs[0] == costs[1] <= 7

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from marketplace.accounts.models import Account
-from marketplace.catalog import search
+from marketplace.catalog import search, service
 from marketplace.catalog.models import App, AppState, Product, Release, ReleaseState
 from marketplace.kernel.ids import new_id
 from tests.factories.accounts import make_account
@@ -122,4 +123,12 @@ def make_product(session: Session, app: App, **given: Any) -> Product:
     product = Product(**values)
     session.add(product)
     session.flush()  # callers point at it by its id
+    service.settle_price(session, session.get_one(App, app.id))
     return product
+
+
+def found_by(session: Session, query: str) -> list[UUID]:
+    """The apps that a search finds, best first."""
+    rows = [hit.row for hit in search.find(session, query).hits]
+    apps = session.exec(select(App).where(col(App.search_row).in_(rows))).all()
+    return [app.id for app in sorted(apps, key=lambda app: rows.index(app.search_row or 0))]

@@ -7,7 +7,6 @@ import pytest
 from sqlmodel import Session, col, select
 
 from marketplace.accounts.models import Account
-from marketplace.catalog import search
 from marketplace.catalog.models import App, AppState, ListingText, Product, Release, ReleaseState
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
@@ -21,7 +20,7 @@ from marketplace.sandbox.fake import FakeSandbox
 from marketplace.sandbox.ports import AppRefused, Limits, RunError
 from marketplace.sandbox.settings import SandboxSettings
 from tests.factories.accounts import make_account
-from tests.factories.catalog import NOON, make_app
+from tests.factories.catalog import NOON, found_by, make_app
 from tests.factories.publishing import PRODUCT, REMEMBER, make_upload
 
 pytestmark = pytest.mark.usefixtures("empty_database")
@@ -123,7 +122,7 @@ def test_what_an_operator_uploads_is_published_at_once(database: Database, blobs
     with database.reading() as session:
         app = session.get_one(App, release.app_id)
         assert (app.state, app.current_release_id) == (AppState.LISTED, release.id)
-        assert search.find(session, "صدى") == [app.id]
+        assert found_by(session, "صدى") == [app.id]
         [product] = session.exec(select(Product)).all()
         assert (product.key, product.price_micros, product.active) == ("whole", 4_990_000, True)
         [text] = session.exec(select(ListingText)).all()

@@ -6,7 +6,6 @@ import pytest
 from sqlmodel import Session, select
 
 from marketplace.accounts.service import house_account
-from marketplace.catalog import search
 from marketplace.catalog.models import (
     NEXT_STATES,
     App,
@@ -19,7 +18,14 @@ from marketplace.catalog.models import (
 from marketplace.kernel.ids import AccountId, ReleaseId, new_id
 from marketplace.review import service
 from tests.factories.accounts import make_account
-from tests.factories.catalog import NOON, make_app, make_product, make_release, manifest_of
+from tests.factories.catalog import (
+    NOON,
+    found_by,
+    make_app,
+    make_product,
+    make_release,
+    manifest_of,
+)
 
 REVIEWER = AccountId(new_id())
 LATER = NOON + timedelta(days=1)
@@ -55,7 +61,7 @@ def test_approving_puts_the_release_into_the_store(session: Session) -> None:
     assert (app.name, app.age, app.state) == ("Fresh name", 7, AppState.LISTED)
     assert (app.current_release_id, app.published_at) == (release.id, LATER)
     assert (app.icon_key, app.icon_type) == ("1" * 64, "image/svg+xml")
-    assert search.find(session, "fresh") == search.find(session, "صدى") == [app.id]
+    assert found_by(session, "fresh") == found_by(session, "صدى") == [app.id]
     [product] = session.exec(select(Product)).all()
     assert (product.name, product.price_micros, product.currency) == (
         "Everything",
@@ -97,7 +103,7 @@ def test_a_blocked_app_stays_blocked(session: Session) -> None:
     app = make_app(session, state=AppState.BLOCKED)
     approve(session, make_release(session, app=app).id)
     assert app.state is AppState.BLOCKED
-    assert search.find(session, app.name) == []
+    assert found_by(session, app.name) == []
 
 
 @pytest.mark.parametrize("state", UNAPPROVABLE)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from caravan.findings import Finding
 
-from marketplace.catalog.search import normalised
+from marketplace.catalog.matching import normalised
 
 # What people confuse at a glance, in digits, Cyrillic and Greek; each becomes the Latin letter.
 ALIKE = str.maketrans(

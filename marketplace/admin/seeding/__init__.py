@@ -1,0 +1,1 @@
+"""A believable catalogue for demonstrations, screenshots and measurements."""
