@@ -71,7 +71,7 @@ def app_and_name(session: Session, app_id: AppId, *, locale: str) -> tuple[App, 
     return app, names(session, [app_id], locale=locale)[app_id]
 
 
-def offered() -> Select[tuple[App, str]]:
+def offered() -> Select[App, str]:
     """Listed apps with their developers' names, to be narrowed and ordered."""
     return (
         select(App, Account.name)
@@ -80,7 +80,7 @@ def offered() -> Select[tuple[App, str]]:
     )
 
 
-def listed(session: Session, wanted: Select[tuple[App, str]], *, locale: str) -> list[Tile]:
+def listed(session: Session, wanted: Select[App, str], *, locale: str) -> list[Tile]:
     """How the wanted apps look in a list: two queries, however many they are."""
     return tiles(session, session.exec(wanted).all(), locale=locale)
 
