@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func
@@ -117,7 +118,7 @@ def going(session: Session) -> int:
     ).one()
 
 
-def refilled(panel: Panel, action: str, values: Mapping[str, str], error: CaravanError) -> Panel:
+def refilled(panel: Panel, action: str, values: Mapping[str, Any], error: CaravanError) -> Panel:
     """The panel again, with what was typed and what is wrong with it."""
     errors = {**error.fields} or {"": error.message}
     return replace(panel, chosen=action, values=values, errors=errors)

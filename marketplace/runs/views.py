@@ -53,7 +53,7 @@ def blueprint(
             )
         except service.BadInput as error:
             panel = queries.panel(db(), app, release, person_id=actor_id(), unavailable=None)
-            typed = queries.refilled(panel, action, dict(request.form), error)
+            typed = queries.refilled(panel, action, fields.typed(request.form, schema), error)
             return render_template("runs/form.html", page=typed), 422
         after_commit(lambda: executor.start(run.id))
         return redirect(url_for("runs.show", run_id=run.id), code=303)
@@ -108,14 +108,14 @@ def _page(run: Run) -> RunPage:
     app, name = catalog.app_and_name(db(), run.app_id, locale=current_locale())
     release = db().get_one(Release, run.release_id)
     described = next(a for a in release.actions["actions"] if a["name"] == run.action)
-    labels = described["input_schema"]["properties"]
+    asked = described["input_schema"]["properties"]
     return RunPage(
         run=run,
         app=app,
         app_name=name,
         action_title=described["title"],
         inputs=[
-            (labels.get(key, {}).get("x-ui", {}).get("label", key), str(value))
+            (fields.label_of(asked.get(key, {}), key), fields.told(value, asked.get(key, {})))
             for key, value in run.input.items()
         ],
         items=stream.items_of(db(), run),

@@ -64,6 +64,83 @@ def test_whatever_is_typed_is_read_or_told_but_never_breaks(form: dict[str, str]
     assert all(fields.problems(values, SCHEMA).values())
 
 
+PLACE = {
+    "type": "object",
+    "required": ["city"],
+    "additionalProperties": False,
+    "properties": {
+        "city": {"type": "string", "minLength": 2, "x-ui": {"label": "City"}},
+        "floor": {"type": "integer"},
+        "lift": {"type": "boolean"},
+    },
+}
+NESTED: dict[str, Any] = {
+    "type": "object",
+    "required": ["home"],
+    "properties": {
+        "home": PLACE,
+        "work": PLACE,
+        "trips": {"type": "array", "items": PLACE, "minItems": 1, "maxItems": 2},
+        "notes": {"type": "object", "format": "caravan-file"},
+    },
+}
+
+
+def test_groups_and_rows_are_read_where_they_are_filled() -> None:
+    form = {
+        "home.city": "Fes",
+        "home.floor": "2",
+        "trips.10.city": "Rabat",
+        "trips.10.lift": "true",
+        "trips.9.city": "",
+        "trips.2.city": "Salé",
+        "trips.x.city": "nowhere",
+    }
+    file = {"file": "f1", "name": "a.txt", "media_type": "text/plain", "size_bytes": 3}
+    assert fields.values_of(form, NESTED, {"notes": file}) == {
+        "home": {"city": "Fes", "floor": 2, "lift": False},
+        "trips": [{"city": "Salé", "lift": False}, {"city": "Rabat", "lift": True}],
+        "notes": file,
+    }
+
+
+def test_a_fault_inside_a_group_or_a_row_is_told_at_its_path() -> None:
+    form = {"trips.0.city": "F", "trips.3.floor": "many"}
+    values = fields.values_of(form, NESTED)
+    assert fields.problems(values, NESTED) == {
+        "home.city": "Please fill this in.",
+        "trips.0.city": "Write at least 2 characters.",
+        "trips.1.city": "Please fill this in.",
+        "trips.1.floor": "This must be a number.",
+    }
+    full = {"home": {"city": "Fes"}, "trips": [{"city": "Fes"}] * 3}
+    assert fields.problems(full, NESTED) == {"trips": "Fill in at most 2 rows."}
+    assert fields.problems({"home": {"city": "Fes"}, "trips": []}, NESTED) == {
+        "trips": "Fill in at least 1 rows."
+    }
+
+
+def test_what_was_typed_comes_back_as_it_was() -> None:
+    form = {"home.floor": "many", "home.city": "", "trips.4.floor": "x", "trips.4.lift": "true"}
+    assert fields.typed(form, NESTED) == {
+        "home": {"floor": "many", "city": "", "lift": False},
+        "trips": [{"floor": "x", "lift": True}],
+    }
+
+
+def test_what_was_asked_is_told_in_words() -> None:
+    file = {"file": "f1", "name": "a.txt", "media_type": "text/plain", "size_bytes": 3456}
+    home = {"city": "Fes", "lift": True, "attic": 1}
+    assert fields.told(home, PLACE) == "City: Fes · lift: yes · attic: 1"
+    assert fields.told([home, {"city": "Salé"}], NESTED["properties"]["trips"]).splitlines() == [
+        "City: Fes · lift: yes · attic: 1",
+        "City: Salé",
+    ]
+    assert fields.told(file, NESTED["properties"]["notes"]) == "a.txt (3.5 KB)"
+    assert fields.told("hush", {"type": "string", "writeOnly": True}) == "••••••"
+    assert (fields.told(False, {}), fields.told(2, {})) == ("no", "2")
+
+
 def test_numbers_that_json_does_not_have_are_no_numbers() -> None:
     for text in ("inf", "-Infinity", "nan", "1e999"):
         values = fields.values_of({"text": "a", "count": "1", "share": text}, SCHEMA)

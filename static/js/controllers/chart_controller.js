@@ -38,7 +38,7 @@ function bars(uPlot, places, place, count) {
   const width = GROUP_WIDTH / count;
   const left = place * width - GROUP_WIDTH / 2;
   return uPlot.paths.bars({
-    radius: 0.12,
+    radius: 0.06,
     disp: {
       x0: { unit: 1, values: () => places.map((at) => at + left) },
       size: { unit: 1, values: () => places.map(() => width) },

@@ -1,6 +1,7 @@
 /*
  * A form that checks fields as people leave them, sends on Ctrl+Enter, and cannot be sent twice.
  * Needs: each control inside its .field, which holds a .field-error with a <span>.
+ * A file input may carry data-max-bytes and, as data-too-large, what to say of a larger file.
  * A submit button may carry data-busy-label; a hidden button [data-form-example] appears when
  * controls carry data-example, and fills them in.
  */
@@ -15,6 +16,12 @@ function report(control) {
   field.classList.toggle("field-wrong", isWrong);
   message.hidden = !isWrong;
   message.querySelector("span").textContent = control.validationMessage;
+}
+
+function weigh(control) {
+  const most = Number(control.dataset.maxBytes);
+  const isTooLarge = [...control.files].some((file) => file.size > most);
+  control.setCustomValidity(isTooLarge ? control.dataset.tooLarge : "");
 }
 
 function controls(form) {
@@ -37,6 +44,7 @@ export default function connect(form) {
   });
 
   form.addEventListener("change", (event) => {
+    if (event.target.dataset.maxBytes) weigh(event.target);
     if (event.target.willValidate) report(event.target);
   });
 

@@ -1,0 +1,121 @@
+"""An app with every kind of field and result, in a store of pages in this process."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from caravan import App as SdkApp
+from flask import Flask
+from sqlmodel import Session
+from werkzeug.serving import make_server
+
+from marketplace.catalog import views as catalog_views
+from marketplace.catalog.models import App, Release
+from marketplace.infra.db import Database
+from marketplace.publishing import code
+from marketplace.runs import queries, views
+from marketplace.runs.pages import Panel
+from marketplace.runs.settings import RunSettings
+from marketplace.web.auth import actor
+from tests.factories.pages import make_store
+from tests.factories.runs import Stage, stage
+
+SOURCE = '''
+import base64, enum
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from caravan import App, Chart, Context, Field, Image, Json, Markdown, Secret, Table
+
+app = App()
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAIAAAACUFjqAAAAEklEQVR42mN4VGeHBzGMSmNBAGqYtcfy/nZjAAAAAElFTkSuQmCC"
+)
+
+class Season(enum.Enum):
+    SPRING = "spring"
+    SUMMER = "summer"
+    AUTUMN = "autumn"
+    WINTER = "winter"
+    ALL = "all of the year, whatever the weather"
+
+@dataclass
+class Traveller:
+    name: Annotated[str, Field(min_length=2, max_length=40)]
+    age: Annotated[int, Field(ge=0, le=120)] = 30
+    vegetarian: bool = False
+
+@dataclass
+class Stop:
+    city: Annotated[str, Field(min_length=2)]
+    nights: Annotated[int, Field(ge=1, le=30)] = 1
+    stay: Literal["tent", "inn"] = "tent"
+    booked: bool = False
+
+@app.action("Plan the journey")
+def plan(
+    ctx: Context,
+    wish: Annotated[str, Field(multiline=True, examples=("Slow mornings and old towns",))],
+    leader: Traveller,
+    stops: Annotated[list[Stop], Field(min_items=1, max_items=4, description="Where, how long")],
+    season: Season = Season.SPRING,
+    pace: Literal["slow", "steady", "quick"] = "slow",
+    budget: Annotated[int, Field(ge=100, le=2000, step=50)] = 600,
+    word: Annotated[Secret | None, Field(label="Pass word")] = None,
+):
+    """Every kind of field, and every kind of result."""
+    yield Markdown(f"### For {leader.name}\\n\\n{wish}. *{season.value}*\\n\\n")
+    yield Table(stops, ["city", "nights", "stay", "booked"])
+    nights = [stop.nights for stop in stops]
+    cost = [each * 4.5 for each in nights]
+    yield Chart([s.city for s in stops], {"Nights": nights, "Cost": cost}, "Nights, cost", "bar")
+    high = [20 + (day * 7) % 9 for day in range(30)]
+    low = [None if day == 4 else 8 + (day * 5) % 6 for day in range(30)]
+    yield Chart(list(range(1, 31)), {"High": high, "Low": low}, "Temperature")
+    yield Image(PNG, "A square of terracotta")
+    yield Json({"budget": budget, "pace": pace})
+'''
+
+
+def _release(made: Stage) -> App:
+    namespace: dict[str, object] = {}
+    exec(SOURCE, namespace)
+    described = namespace["app"]
+    assert isinstance(described, SdkApp)
+    listed = made.app(ident="caravan.gallery")
+    with made.database.writing() as session:
+        release = session.get_one(Release, listed.current_release_id)
+        release.actions = described.describe()
+        release.code_key = code.store(made.blobs, {"app.py": SOURCE.encode()})
+    return listed
+
+
+def _pages(here: Stage) -> Flask:
+    def panel_for(session: Session, app: App, release: Release | None) -> Panel:
+        person = actor()
+        person_id = person.id if person else None
+        return queries.panel(session, app, release, person_id=person_id, unavailable=None)
+
+    return make_store(
+        here.database,
+        catalog_views.blueprint(here.blobs, panel_for),
+        views.blueprint(here.database, here.executor, here.logs, RunSettings()),
+        publishing__portal="/portal/",
+        billing__checkout="/checkout/<product_id>",
+    )
+
+
+@contextmanager
+def gallery(database: Database, folder: Path) -> Iterator[tuple[Flask, str]]:
+    """The pages, and the address at which the app's own page is served."""
+    with stage(database, folder) as here:
+        listed = _release(here)
+        app = _pages(here)
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield app, f"http://127.0.0.1:{server.server_port}/apps/{listed.ident}"
+        finally:
+            server.shutdown()
+            thread.join()
