@@ -11,7 +11,7 @@ import numpy as np
 from marketplace.inference.engine.context import ComputeFailed, Context
 from marketplace.inference.engine.model import Model, type_tokens
 from marketplace.inference.engine.sampling import NO_TOKEN, Candidates, Sampler
-from marketplace.inference.ports import Finished, ModelUnavailable, Piece, Queued
+from marketplace.inference.ports import BadGeneration, Finished, ModelUnavailable, Piece, Queued
 from marketplace.inference.scheduler import Capacity, Scheduler, Sequence, Step
 from marketplace.inference.text import TextStream
 from marketplace.inference.wire import type_event
@@ -225,10 +225,15 @@ class Decoder:
         for row, (ticket, index) in enumerate(outputs):
             sampler = ticket.sampler
             if sampler.is_greedy:
-                token = best[row]
-            else:
+                self._take(ticket, best[row], now)
+                continue
+            try:
                 token = sampler.pick(self._context, index, logits[row], self._candidates)
-            self._take(ticket, token, now)
+            except BadGeneration as error:
+                self._release(ticket, "failed", now)
+                self._events.append((ticket.key, error))
+            else:
+                self._take(ticket, token, now)
         self._measure(len(outputs), now)
 
     def _take(self, ticket: Ticket, token: int, now: float) -> None:

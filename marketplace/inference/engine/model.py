@@ -25,10 +25,12 @@ class Vocabulary:
     Args:
         pieces: the bytes each token writes; nothing for control tokens.
         ends: whether a token ends the answer.
+        silent: the tokens that write nothing and do not end the answer.
     """
 
     pieces: tuple[bytes, ...]
     ends: tuple[bool, ...]
+    silent: type_tokens
     control: tuple[str, ...]
     bos: str
     eos: str
@@ -146,9 +148,13 @@ class Model:
             for token in size
             if llama.llama_vocab_get_attr(vocab, token) & CONTROL
         )
+        pieces = tuple(self._piece(token) for token in size)
+        ends = tuple(bool(llama.llama_vocab_is_eog(vocab, token)) for token in size)
+        silent = [token for token in size if not pieces[token] and not ends[token]]
         return Vocabulary(
-            pieces=tuple(self._piece(token) for token in size),
-            ends=tuple(bool(llama.llama_vocab_is_eog(vocab, token)) for token in size),
+            pieces=pieces,
+            ends=ends,
+            silent=np.array(silent, dtype=np.int32),
             control=tuple(control),
             bos=self._token_text(llama.llama_vocab_bos(vocab)),
             eos=self._token_text(llama.llama_vocab_eos(vocab)),

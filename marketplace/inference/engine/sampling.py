@@ -3,22 +3,28 @@
 Under a grammar the token is chosen freely and only then checked; the expensive mask over the
 whole vocabulary is made only when the check fails. A token the grammar rejects is never
 accepted: llama.cpp would end the process.
+
+A grammar that can be read in many ways at once gets slower with every way. Checking one token
+takes microseconds; where it takes thousands of them, the next steps would take seconds, for
+everybody, and the answer is ended instead.
 """
 
 import ctypes
+import time
 from typing import Any
 
 import numpy as np
 
 from marketplace.inference.engine.context import Context, type_rows
-from marketplace.inference.engine.grammar import grammar_text, parse
+from marketplace.inference.engine.grammar import constraint
 from marketplace.inference.engine.library import llama
-from marketplace.inference.engine.model import Model
-from marketplace.inference.ports import Generation
+from marketplace.inference.engine.model import Model, type_tokens
+from marketplace.inference.ports import BadGeneration, Generation
 
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 SEED_MASK = 0xFFFF_FFFF
 NO_TOKEN = -1
+LONGEST_CHECK_S = 0.005  # of the thread's own time; an honest grammar needs a hundredth of it
 
 
 class Candidates:
@@ -34,6 +40,10 @@ class Candidates:
         self._all["id"] = self._ids
         self._all["logit"] = logits
         return _array(self._all)
+
+    def forbid(self, tokens: type_tokens) -> None:
+        """Make tokens impossible; right after `fill`, before a sampler has reordered them."""
+        self._all["logit"][tokens] = -np.inf
 
     def single(self, token: int) -> Any:
         """One token alone."""
@@ -57,9 +67,9 @@ class Sampler:
 
     def __init__(self, model: Model, generation: Generation) -> None:
         """Raises: BadGeneration for a schema or grammar that cannot be used."""
-        self._ends = model.vocabulary.ends
-        gbnf = grammar_text(generation)
-        self._grammar: Any = parse(model, gbnf) if gbnf is not None else None
+        self._pieces, self._ends = model.vocabulary.pieces, model.vocabulary.ends
+        self._silent = model.vocabulary.silent
+        self._grammar: Any = constraint(model, generation)
         self._chain: Any = _chain(generation) if generation.temperature > 0 else None
         self.is_greedy = self._chain is None and self._grammar is None
 
@@ -70,6 +80,7 @@ class Sampler:
 
         Args:
             batch_index: where in the computed batch the row of `logits` was asked for.
+        Raises: BadGeneration when the grammar has become too slow to follow.
         """
         if self._grammar is None:
             if self._chain is None:
@@ -100,6 +111,8 @@ class Sampler:
 
     def _choose_allowed(self, logits: type_rows, candidates: Candidates) -> int:
         array = candidates.fill(logits)
+        # A grammar reads control tokens as what they look like; but nobody would see that text.
+        candidates.forbid(self._silent)
         llama.llama_sampler_apply(self._grammar, ctypes.byref(array))
         best = candidates.best()
         if best == NO_TOKEN or self._chain is None:
@@ -111,8 +124,17 @@ class Sampler:
         return int(array.data[array.selected].id)
 
     def _allows(self, token: int, candidates: Candidates) -> bool:
+        if not self._pieces[token] and not self._ends[token]:
+            return False
         array = candidates.single(token)
+        began_s = time.thread_time()
         llama.llama_sampler_apply(self._grammar, ctypes.byref(array))
+        if time.thread_time() - began_s > LONGEST_CHECK_S:
+            raise BadGeneration(
+                "The JSON schema or grammar can be read in too many ways at once. Let alternatives "
+                "differ at their beginning, for example by a first property with a `const`.",
+                rule="llm.grammar",
+            )
         return candidates.single_is_allowed
 
 
