@@ -19,7 +19,11 @@ from marketplace.infra.db import Database
 hypothesis.settings.register_profile(
     "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
-hypothesis.settings.load_profile("suite")
+# `make fuzz` looks for much longer, and remembers nothing between runs but what has failed.
+hypothesis.settings.register_profile(
+    "fuzz", hypothesis.settings.get_profile("suite"), max_examples=3000
+)
+hypothesis.settings.load_profile(os.environ.get("CARAVAN_HYPOTHESIS", "suite"))
 
 # Importing a room's models registers its tables.
 for _room in sorted(Path(marketplace.__file__).parent.glob("*/models.py")):

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import msgpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.inference.frames import (
@@ -14,12 +14,8 @@ from marketplace.inference.frames import (
     FrameReader,
     pack,
 )
+from tests.inference.values import VALUES
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=10,
-)
 FRAMES = st.dictionaries(st.text(), VALUES, max_size=4).map(lambda frame: {**frame, "op": "x"})
 
 
@@ -27,7 +23,7 @@ def body(content: bytes) -> bytes:
     return LENGTH.pack(len(content)) + content
 
 
-@settings(deadline=None)
+@pytest.mark.fuzz
 @given(frames=st.lists(FRAMES, max_size=4), cuts=st.lists(st.integers(1, 20)))
 def test_frames_arrive_whole_and_in_order_however_the_bytes_are_cut(
     frames: list[dict[str, object]], cuts: list[int]
@@ -41,7 +37,7 @@ def test_frames_arrive_whole_and_in_order_however_the_bytes_are_cut(
     assert found == frames
 
 
-@settings(deadline=None)
+@pytest.mark.fuzz
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_a_frame_or_a_clear_refusal(data: bytes) -> None:
     for sent in (data, body(data)):

@@ -99,6 +99,7 @@ def test_a_model_that_no_memory_takes_is_told_after_the_last_attempt() -> None:
     assert tried == [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
 
 
+@pytest.mark.fuzz
 @given(sizes=SIZES, wish=WISHES, room=ROOMS)
 def test_nothing_is_put_where_it_does_not_fit_and_nothing_is_lost(
     sizes: ModelSizes, wish: Wish, room: Room
@@ -113,6 +114,7 @@ def test_nothing_is_put_where_it_does_not_fit_and_nothing_is_lost(
     assert found.gpu_bytes + found.ram_bytes == sizes.weight_bytes + cache
 
 
+@pytest.mark.fuzz
 @given(sizes=SIZES, wish=WISHES, room=ROOMS)
 def test_one_layer_more_would_not_have_fitted(sizes: ModelSizes, wish: Wish, room: Room) -> None:
     found = place(sizes, wish, room)
@@ -127,6 +129,7 @@ def test_one_layer_more_would_not_have_fitted(sizes: ModelSizes, wish: Wish, roo
         assert found.gpu_bytes + more > room.gpu_usable_bytes
 
 
+@pytest.mark.fuzz
 @given(sizes=SIZES, wish=WISHES, room=ROOMS, extra=st.integers(0, 16 * GIB))
 def test_more_memory_on_the_gpu_never_means_fewer_layers_there(
     sizes: ModelSizes, wish: Wish, room: Room, extra: int
