@@ -22,15 +22,16 @@ from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Limited
-from marketplace.kernel.ids import RunId
+from marketplace.kernel.ids import AccountId, AppId, RunId
 from marketplace.publishing import code
-from marketplace.runs import grants
+from marketplace.runs import budgets, grants
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.host_calls import Desk
 from marketplace.runs.keepable import mended
 from marketplace.runs.models import Run, RunState
 from marketplace.runs.settings import RunSettings
+from marketplace.sandbox.budgets import Amounts
 from marketplace.sandbox.ports import Job, Outcome, Sandbox
 from marketplace.sandbox.settings import SandboxSettings
 
@@ -201,6 +202,9 @@ class Executor:
         with closing(self._audits.open(run_id)) as audit:
             audit.end(RunState.FAILED.value, rule)
 
+    def _parties(self, run: Run) -> tuple[budgets.Party, budgets.Party]:
+        return budgets.parties(AccountId(run.person_id), AppId(run.app_id), self._settings)
+
     def _carry_out(self, run_id: RunId) -> None:
         try:
             with closing(self._logs.open(run_id)) as events:
@@ -246,8 +250,14 @@ class Executor:
             run.move_to(RunState.RUNNING, now=utc_now())
             release = session.get_one(Release, run.release_id)
             app = session.get_one(App, run.app_id)
+            left = budgets.left(session, self._parties(run), now=utc_now())
             grant = grants.grant_for(
-                run, app, release, self._settings, self._pseudonym(app.ident, run.person_id)
+                run,
+                app,
+                release,
+                self._settings,
+                pseudonym=self._pseudonym(app.ident, run.person_id),
+                left=left,
             )
             job = Job(
                 run_id=str(run.id),
@@ -258,7 +268,7 @@ class Executor:
                 seed=grant.seed,
                 started_at=run.created_at,
                 grants=grant.permissions,
-                limits=grants.limits_of(release, self._sandbox_settings),
+                limits=grants.limits_of(release, self._sandbox_settings, left),
                 locale=run.locale,
             )
             header = grants.header(run, grant, release)
@@ -295,6 +305,7 @@ class Executor:
         run.output = desk.items
         for name, value in _receipt(outcome, desk).items():
             setattr(run, name, value)
+        budgets.charge(session, self._parties(run), _used(outcome, desk), now=now)
         if target is RunState.FAILED:
             run.error_rule, run.error_message = _reason(outcome, desk)
             run.error_detail = mended(outcome.error.traceback) if outcome.error else None
@@ -303,6 +314,19 @@ class Executor:
         if target is RunState.FINISHED:
             catalog.count_run(session, run.app_id, run.person_id, now=now)
         return run
+
+
+def _used(outcome: Outcome, desk: Desk) -> Amounts:
+    tally = desk.tally
+    return Amounts(
+        cpu_ms=outcome.cpu_ms,
+        wall_ms=outcome.wall_ms,
+        memory_mb_s=outcome.peak_memory_bytes * outcome.wall_ms // (2**20 * 1000),
+        output_bytes=outcome.output_bytes,
+        host_calls=outcome.host_calls,
+        llm_tokens=tally.prompt_tokens - tally.cached_tokens + tally.generated_tokens,
+        kv_bytes=desk.kv_bytes,
+    )
 
 
 def _reason(outcome: Outcome, desk: Desk) -> tuple[str, str]:

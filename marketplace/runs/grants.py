@@ -1,13 +1,14 @@
 """What one run may do: the release's requests, held down to what this store allows."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from marketplace.catalog.models import App, Release
 from marketplace.kernel.ids import AccountId, AppId, RunId
 from marketplace.runs.models import Run
 from marketplace.runs.settings import RunSettings
+from marketplace.sandbox.budgets import Amounts
 from marketplace.sandbox.limits import clamp
 from marketplace.sandbox.ports import Limits
 from marketplace.sandbox.settings import SandboxSettings
@@ -20,6 +21,7 @@ class Grant:
     Args:
         person: a pseudonym of the person, different in every app.
         llm_tokens: the most tokens that may be generated in the whole run.
+        kv_bytes, egress_requests: the most that may be kept and fetched in the whole run.
     """
 
     run_id: RunId
@@ -34,12 +36,21 @@ class Grant:
     permissions: frozenset[str]
     ad_slots: frozenset[str]
     llm_tokens: int
+    kv_bytes: int
+    egress_requests: int
     locale: str
     seed: int
 
 
-def grant_for(run: Run, app: App, release: Release, settings: RunSettings, pseudonym: str) -> Grant:
-    """The grant of one run. `seed` comes from the run's id, so a replay draws the same."""
+def grant_for(
+    run: Run, app: App, release: Release, settings: RunSettings, *, pseudonym: str, left: Amounts
+) -> Grant:
+    """The grant of one run. `seed` comes from the run's id, so a replay draws the same.
+
+    Args:
+        pseudonym: what the app may know the person by.
+        left: what the hour still allows.
+    """
     manifest = release.manifest
     return Grant(
         run_id=run.id,
@@ -53,19 +64,28 @@ def grant_for(run: Run, app: App, release: Release, settings: RunSettings, pseud
         person=pseudonym,
         permissions=frozenset(entry["name"] for entry in manifest["permission"]),
         ad_slots=frozenset(entry["name"] for entry in manifest["ad_slot"]),
-        llm_tokens=min(manifest["limits"]["llm_tokens"], settings.max_llm_tokens),
+        llm_tokens=min(manifest["limits"]["llm_tokens"], settings.max_llm_tokens, left.llm_tokens),
+        kv_bytes=min(settings.kv_write_bytes, left.kv_bytes),
+        egress_requests=min(settings.egress_requests, left.egress_requests),
         locale=run.locale,
         seed=run.id.int & 0x7FFFFFFFFFFFFFFF,
     )
 
 
-def limits_of(release: Release, settings: SandboxSettings) -> Limits:
-    """The sandbox's limits for this release: what it asks for, within what the store allows."""
+def limits_of(release: Release, settings: SandboxSettings, left: Amounts) -> Limits:
+    """The sandbox's limits for this release: what it asks for, within what is allowed and left."""
     asked = release.manifest["limits"]
+    most = settings.ceiling
     return clamp(
         {name: value for name, value in asked.items() if value is not None},
         usual=settings.usual,
-        ceiling=settings.ceiling,
+        ceiling=replace(
+            most,
+            wall_ms=min(most.wall_ms, left.wall_ms),
+            cpu_ms=min(most.cpu_ms, left.cpu_ms),
+            output_bytes=min(most.output_bytes, left.output_bytes),
+            host_calls=min(most.host_calls, left.host_calls),
+        ),
     )
 
 

@@ -40,6 +40,7 @@ class Desk:
         self._grant = grant
         self._database = database
         self._events = events
+        self._memory = Memory(grant, database)
         self._answers = Answers(grant, inference, events, self._write_text)
         self._slots: dict[str, Offer | None] = {}
         self.items: list[dict[str, Any]] = []
@@ -48,7 +49,7 @@ class Desk:
         self.fatal: CaravanError | None = None
         self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             **self._answers.operations,
-            **Memory(grant, database).operations,
+            **self._memory.operations,
             "ads.slot": self._slot,
             "billing.entitled": self._entitled,
             "settings.get": self._settings,
@@ -68,6 +69,11 @@ class Desk:
             raise Refused("llm.gone", error.message) from error
         except CaravanError as error:
             raise Refused(error.rule or "host.refused", error.message) from error
+
+    @property
+    def kv_bytes(self) -> int:
+        """What the run has kept."""
+        return self._memory.written_bytes
 
     def cancel(self) -> None:
         """Stop what the model is making for this run; from any thread."""

@@ -1,5 +1,6 @@
 """The memory of one run's app, as its calls reach it."""
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from marketplace.kernel.clock import utc_now
 from marketplace.runs import kv
 from marketplace.runs.grants import Grant
 from marketplace.runs.models import NOBODY
+from marketplace.sandbox.ports import Refused
 
 Value = TypeVar("Value")
 
@@ -21,6 +23,7 @@ class Memory:
     def __init__(self, grant: Grant, database: Database) -> None:
         self._grant = grant
         self._database = database
+        self.written_bytes = 0
         self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "kv.get": self._get,
             "kv.set": self._set,
@@ -35,6 +38,8 @@ class Memory:
         return kv.Shelf(self._grant.app_id, person)
 
     def _changed(self, change: Callable[[Session], Value]) -> Value:
+        if self.written_bytes > self._grant.kv_bytes:
+            raise Refused("limit.kv_bytes", "The run has kept as much as one run may.")
         try:
             return self._once(change)
         except IntegrityError:
@@ -50,8 +55,12 @@ class Memory:
         with self._database.reading() as session:
             return kv.get(session, self._shelf(payload), payload.get("key"))
 
+    def _count(self, key: Any, value: Any) -> None:
+        self.written_bytes += len(json.dumps([key, value], ensure_ascii=False))
+
     def _set(self, payload: dict[str, Any]) -> None:
         shelf, key, value = self._shelf(payload), payload.get("key"), payload.get("value")
+        self._count(key, value)
         self._changed(lambda session: kv.put(session, shelf, key, value, now=utc_now()))
 
     def _delete(self, payload: dict[str, Any]) -> None:
@@ -60,11 +69,13 @@ class Memory:
 
     def _incr(self, payload: dict[str, Any]) -> int:
         shelf, key, by = self._shelf(payload), payload.get("key"), payload.get("by", 1)
+        self._count(key, by)
         return self._changed(lambda session: kv.increment(session, shelf, key, by, now=utc_now()))
 
     def _swap(self, payload: dict[str, Any]) -> bool:
         shelf, key = self._shelf(payload), payload.get("key")
         expected, value = payload.get("expected"), payload.get("value")
+        self._count(key, value)
         return self._changed(
             lambda session: kv.swap(session, shelf, key, expected, value, now=utc_now())
         )

@@ -1,4 +1,4 @@
-"""Runs tables: one run of one app for one person, its receipt, and what apps remember."""
+"""Runs tables: one run, its receipt, what apps remember, and what was used in which hour."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -108,3 +108,20 @@ class KvEntry(SQLModel, table=True):
     value: Any = Field(sa_type=json_column())
     value_bytes: int
     changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Use(SQLModel, table=True):
+    """What one party, a person or an app, used in one slot of five minutes."""
+
+    __tablename__ = "runs_use"
+
+    party_id: UUID = Field(primary_key=True, sa_type=Uuid)
+    slot: int = Field(primary_key=True, sa_type=BigInteger)
+    cpu_ms: int = Field(sa_type=BigInteger)
+    wall_ms: int = Field(sa_type=BigInteger)
+    memory_mb_s: int = Field(sa_type=BigInteger)
+    output_bytes: int = Field(sa_type=BigInteger)
+    host_calls: int = Field(sa_type=BigInteger)
+    llm_tokens: int = Field(sa_type=BigInteger)
+    kv_bytes: int = Field(sa_type=BigInteger)
+    egress_requests: int = Field(sa_type=BigInteger)

@@ -9,9 +9,10 @@ from sqlmodel import Session, col, select
 from marketplace.billing import queries as billing
 from marketplace.catalog.models import App, Release
 from marketplace.kernel.errors import Forbidden, Invalid, Limited, NotFound
-from marketplace.kernel.ids import AccountId, RunId
-from marketplace.runs import fields
+from marketplace.kernel.ids import AccountId, AppId, RunId
+from marketplace.runs import budgets, fields
 from marketplace.runs.models import ENDED, Run
+from marketplace.runs.settings import RunSettings
 from marketplace.web.auth import Actor
 from marketplace.web.i18n import gettext as _
 
@@ -44,16 +45,17 @@ def start(
     action: str,
     values: dict[str, Any],
     locale: str,
-    at_once: int,
+    settings: RunSettings,
     executor: str,
     now: datetime,
 ) -> Run:
     """Add one queued run; the caller hands it to the executor once it is committed.
 
     Args:
-        at_once: how many runs one person may have going.
+        settings: how many runs one person may have going, and what the hour allows.
         executor: the name of the process that will carry it out.
-    Raises: NothingToRun, NotBought, BadInput (with a sentence per field), TooManyRuns.
+    Raises: NothingToRun, NotBought, BadInput (with a sentence per field), TooManyRuns,
+        BudgetSpent.
     """
     release = session.get(Release, app.current_release_id) if app.current_release_id else None
     if release is None:
@@ -70,11 +72,13 @@ def start(
         .select_from(Run)
         .where(Run.person_id == person_id, col(Run.state).not_in(ENDED))
     ).one()
-    if going >= at_once:
+    if going >= settings.at_once_per_person:
         raise TooManyRuns(
             _("You have %(n)s runs going. Wait for one to end, or stop it.", n=going),
             retry_after_s=10,
         )
+    both = budgets.parties(person_id, AppId(app.id), settings)
+    budgets.check(session, both, now=now)
     run = Run(
         app_id=app.id,
         release_id=release.id,

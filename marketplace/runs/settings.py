@@ -3,6 +3,25 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class HourSettings(BaseModel):
+    """What one person may use in an hour, all apps together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpu_ms: int = Field(600_000, ge=1, description="Computing of apps in an hour, ms.")
+    wall_ms: int = Field(10_800_000, ge=1, description="Running of apps in an hour, ms.")
+    memory_mb_s: int = Field(
+        2_000_000, ge=1, description="Memory of apps in an hour, MiB times seconds."
+    )
+    output_bytes: int = Field(64 * 2**20, ge=1, description="Output in an hour, bytes.")
+    host_calls: int = Field(500_000, ge=1, description="Host calls in an hour, count.")
+    llm_tokens: int = Field(
+        400_000, ge=1, description="Tokens read (not from a cache) and written in an hour, count."
+    )
+    kv_bytes: int = Field(64 * 2**20, ge=1, description="Values kept in an hour, bytes.")
+    egress_requests: int = Field(1_000, ge=1, description="Web requests in an hour, count.")
+
+
 class RunSettings(BaseModel):
     """How many runs at once, and for how long their streams are kept."""
 
@@ -17,6 +36,12 @@ class RunSettings(BaseModel):
         ge=1,
         description="Bytes after which a run's audit log tells sizes and no contents.",
     )
+    hour: HourSettings = Field(HourSettings(), description="What a person may use in an hour.")
+    app_times: int = Field(
+        50, ge=1, description="How many times a person's hour all people of one app may use."
+    )
+    kv_write_bytes: int = Field(4 * 2**20, ge=1, description="Values one run may keep, bytes.")
+    egress_requests: int = Field(50, ge=1, description="Web requests of one run, count.")
     max_llm_tokens: int = Field(
         4096, ge=1, description="Most tokens one run may have generated, whatever it asks for."
     )

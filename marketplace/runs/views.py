@@ -47,7 +47,7 @@ def blueprint(
                 action=action,
                 values=fields.values_of(request.form, schema),
                 locale=current_locale(),
-                at_once=settings.at_once_per_person,
+                settings=settings,
                 executor=executor.name,
                 now=utc_now(),
             )

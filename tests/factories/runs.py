@@ -124,6 +124,8 @@ def make_grant(database: Database, **given: Any) -> Grant:
         "permissions": frozenset(EVERY_PERMISSION),
         "ad_slots": frozenset(),
         "llm_tokens": 64,
+        "kv_bytes": 1000,
+        "egress_requests": 2,
         "locale": "en",
         "seed": 1,
         **given,

@@ -21,10 +21,12 @@ from marketplace.runs.host_calls import Desk
 from marketplace.runs.models import Run
 from marketplace.runs.prompts import MAX_PROMPT_CHARS
 from marketplace.runs.settings import RunSettings
+from marketplace.sandbox.budgets import Amounts
 from marketplace.sandbox.ports import Refused
 from tests.factories.ads import make_flight
 from tests.factories.runs import EVERY_PERMISSION, Stage, stage
 
+PLENTY = Amounts(**RunSettings().hour.model_dump())
 OPENED: list[EventWriter] = []
 ASKED = {"messages": [{"role": "user", "content": "hello there"}]}
 
@@ -38,7 +40,9 @@ class Counter:
         self.logs: EventLogs = here.logs
         self.events: EventWriter = here.logs.open(self.run.id)
         OPENED.append(self.events)
-        grant = grants.grant_for(self.run, app, here.release(app), RunSettings(), "someone")
+        grant = grants.grant_for(
+            self.run, app, here.release(app), RunSettings(), pseudonym="someone", left=PLENTY
+        )
         self.desk = Desk(
             grant, database=here.database, inference=here.inference, events=self.events
         )

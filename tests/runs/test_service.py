@@ -12,6 +12,7 @@ from marketplace.infra.blobs import Blobs
 from marketplace.kernel.ids import AccountId, RunId, new_id
 from marketplace.runs import service
 from marketplace.runs.models import NEXT_STATES, IllegalMove, Run, RunState
+from marketplace.runs.settings import RunSettings
 from tests.factories.accounts import NOON, make_account
 from tests.factories.billing import make_order
 from tests.factories.catalog import make_app, make_product
@@ -33,7 +34,7 @@ def start(session: Session, app: App, person_id: AccountId, **given: Any) -> Run
         "action": "go",
         "values": {"text": "salam"},
         "locale": "ar",
-        "at_once": 2,
+        "settings": RunSettings(at_once_per_person=2),
         "executor": "host-1-abc",
         "now": NOON,
         **given,

@@ -17,11 +17,12 @@ from marketplace.catalog.models import App, Release
 from marketplace.inference.fake import FakeInference
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
-from marketplace.kernel.ids import RunId
-from marketplace.runs import queries, views, views_audit
+from marketplace.kernel.ids import AccountId, AppId, RunId
+from marketplace.runs import budgets, queries, views, views_audit
 from marketplace.runs.models import Run, RunState
 from marketplace.runs.pages import Panel
 from marketplace.runs.settings import RunSettings
+from marketplace.sandbox.budgets import Amounts
 from marketplace.web.auth import actor
 from tests.factories.accounts import make_session
 from tests.factories.catalog import make_product
@@ -273,3 +274,17 @@ def test_others_read_sizes_or_nothing_at_all(
         assert "hello there" not in str(lines)
         assert lines[2]["payload_bytes"] > 20
         assert [line["op"] for line in lines[1:4]] == ["output.write", "llm.open", "llm.next"]
+
+
+def test_one_who_used_up_the_hour_gets_429_and_when_to_come_back(
+    lina: FlaskClient, here: Stage, empty_database: Database
+) -> None:
+    shown = here.app()
+    run = here.run(run_of(here, start(lina, shown)))
+    with empty_database.writing() as session:
+        parties = budgets.parties(AccountId(run.person_id), AppId(shown.id), RunSettings())
+        budgets.charge(session, parties, Amounts(cpu_ms=600_000), now=utc_now())
+    answer = start(lina, shown)
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 3600
+    assert "hour" in answer.text
