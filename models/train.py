@@ -42,15 +42,19 @@ class Plan:
         return self.peak_rate * min(rise, fall)
 
 
-def batches(vocabulary: Vocabulary, plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
-    """Lessons of like length together: tokens [batch, length] and where answers are learned."""
+def batches(vocabulary: Vocabulary, plan: Plan, context: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Lessons of like length together: tokens [batch, length] and where answers are learned.
+
+    Args:
+        context: the longest lesson in tokens; a strange text may be longer and is left out.
+    """
     rng = Random(plan.seed)
     step = 0
     while True:
         shares = BROAD if step < plan.broad_steps else TRAVEL
+        drawn = [vocabulary.encode(lesson(rng, shares)) for _ in range(POOL_SIZE)]
         pool = sorted(
-            (vocabulary.encode(lesson(rng, shares)) for _ in range(POOL_SIZE)),
-            key=lambda item: len(item[0]),
+            (item for item in drawn if len(item[0]) <= context), key=lambda item: len(item[0])
         )
         groups: list[list[tuple[list[int], int]]] = [[]]
         for item in pool:
@@ -108,7 +112,7 @@ def train(plan: Plan, vocabulary: Vocabulary, shape: Shape, checkpoint: Path) ->
     network = Network(shape)
     print(f"{sum(w.numel() for w in network.parameters()):,} parameters", flush=True)
     steppers = optimizers(network, plan.peak_rate)
-    lessons = batches(vocabulary, plan)
+    lessons = batches(vocabulary, plan, shape.context)
     first = restore(checkpoint, network, steppers) if checkpoint.exists() else 0
     for _ in range(first):
         next(lessons)

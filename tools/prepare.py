@@ -28,6 +28,7 @@ GPU_FLAGS = {
     "hip": "-DGGML_HIP=on",
 }
 PROGRESS = re.compile(r"\[\s*(\d+)/(\d+)\]|\[\s*(\d+)%\]")
+ERROR = re.compile(r"CMake Error|\berror:|\bERROR:")
 PTH = "caravan-checkout.pth"
 
 
@@ -164,26 +165,25 @@ def build_engine(folder: Path, file: Path, gpu: str) -> None:
     # pip's own cache does not know with which flags a wheel was built.
     command += ["--no-cache-dir", "--disable-pip-version-check", "-w", staging, "-r", file]
     started = time.monotonic()
-    with BUILD_LOG.open("w") as log:
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    with BUILD_LOG.open("w") as log, process:
         assert process.stdout is not None
         shown = -1
         for line in process.stdout:
             log.write(line)
             shown = show_progress(line, shown, started)
-        status = process.wait()
     if sys.stdout.isatty():
         print(flush=True)
-    if status:
+    if process.returncode:
         shutil.rmtree(staging, ignore_errors=True)
-        raise subprocess.SubprocessError(last_error(BUILD_LOG))
+        raise subprocess.SubprocessError(first_error(BUILD_LOG))
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging.replace(folder)
 
@@ -206,11 +206,13 @@ def show_progress(line: str, shown: int, started: float) -> int:
     return now
 
 
-def last_error(log: Path) -> str:
-    """The line of a build log that most likely says what went wrong."""
-    lines = log.read_text(errors="replace").splitlines()
-    wrong = [line.strip() for line in lines if "error" in line.lower()]
-    return (wrong or lines or ["no output"])[-1][:300]
+def first_error(log: Path) -> str:
+    """What a build log says went wrong first; what follows is mostly its consequence."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    lines = [line for line in lines if line]
+    at = next((n for n, line in enumerate(lines) if ERROR.search(line)), len(lines) - 1)
+    # CMake writes the reason on the lines after the place.
+    return " ".join(lines[at : at + 3])[:300] or "no output"
 
 
 def install_for_tests() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from marketplace.kernel.errors import CaravanError
 
 log = logging.getLogger(__name__)
 
+BUILD_LOG = "llama-build.log"  # where tools/prepare.py writes it, in the virtual environment
 JOIN_S = 5.0
 STUCK_S = 60.0
 
@@ -119,8 +121,8 @@ class EngineHost:
             package = import_module("marketplace.inference.engine.engine")
         except (ImportError, OSError, RuntimeError) as error:
             self._why_not = (
-                f"llama-cpp-python cannot be loaded: {error}. "
-                "Install it again with `make setup`, then restart the engine."
+                f"llama-cpp-python cannot be loaded: {error}. Close the store and build it again "
+                f"with `make run`; {Path(sys.prefix, BUILD_LOG)} has the last build's messages."
             )
         else:
             started_at = time.monotonic()

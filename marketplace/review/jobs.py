@@ -16,6 +16,7 @@ from marketplace.sandbox.settings import SandboxSettings
 
 CHECK_RELEASE = "review.check_release"
 LONGEST_WAIT_S = 60
+USUAL_TRIES = 3  # while the runners start
 
 log = structlog.get_logger()
 
@@ -40,7 +41,8 @@ def handlers(
         except SandboxAway as away:
             # At the store's start the worker is often ready before the runners are.
             tries = int(context.payload.get("tries", 0)) + 1
-            log.warning("review.sandbox_away", release=str(release_id), reason=away.message)
+            if tries > USUAL_TRIES:
+                log.warning("review.sandbox_away", release=str(release_id), reason=away.message)
             with context.database.writing() as session:
                 enqueue(
                     session,
