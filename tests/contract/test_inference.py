@@ -32,7 +32,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineClient]:
     folder = tmp_path_factory.mktemp("contract")
     model = write_alphabet(folder / "alphabet.gguf")
     engine = start_engine(folder / "engine.sock", "--model", model)
-    client = EngineClient(engine.socket)
+    client = EngineClient(engine.socket, patience_s=20)
     yield client
     client.close()
     assert engine.stop() == 0

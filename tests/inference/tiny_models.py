@@ -1,5 +1,6 @@
 """Tiny GGUF models for tests: one that recites the alphabet, and one of random weights."""
 
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,15 @@ WIDTH, HEADS, LAYERS, HIDDEN, CONTEXT = 64, 4, 2, 64, 32768
 type_weights = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Extra:
+    """What a model has beyond the usual: more tokens, and a template of its own."""
+
+    pieces: list[str] = field(default_factory=list)
+    template: str = TEMPLATE
+    control: str = ""
+
+
 def write_alphabet(path: Path, *, licence: str | None = None) -> Path:
     """A model that answers everything with `abc…xyz` and then ends.
 
@@ -38,6 +48,27 @@ def write_alphabet(path: Path, *, licence: str | None = None) -> Path:
         output[successor] = embedding[token]
     zeros = {name: np.zeros(shape, np.float32) for name, shape in _layer_shapes().items()}
     _write(path, "Alphabet", embedding, output, [zeros] * LAYERS, licence=licence)
+    return path
+
+
+def write_script(path: Path, script: list[str], *, template: str, control: str = "") -> Path:
+    """A model that answers everything with the pieces of a script, each piece a token of its own.
+
+    Args:
+        template: its chat template, which must end in a new line.
+        control: the one of the pieces that is a control token.
+    """
+    rng = np.random.default_rng(2)
+    tokens = [*TOKENS, *script]
+    embedding = rng.standard_normal((len(tokens), WIDTH)).astype(np.float32)
+    embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
+    output = np.zeros_like(embedding)
+    chain = [NEWLINE, *range(len(TOKENS), len(tokens)), END]
+    for token, successor in pairwise(chain):
+        output[successor] = embedding[token]
+    zeros = {name: np.zeros(shape, np.float32) for name, shape in _layer_shapes().items()}
+    extra = Extra(script, template, control)
+    _write(path, "Script", embedding, output, [zeros] * LAYERS, licence=None, extra=extra)
     return path
 
 
@@ -79,6 +110,7 @@ def _write(
     layers: list[dict[str, type_weights]],
     *,
     licence: str | None,
+    extra: Extra = Extra(),
 ) -> None:
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(name)
@@ -92,9 +124,9 @@ def _write(
     writer.add_head_count_kv(HEADS)
     writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_vocab_size(len(TOKENS))
+    writer.add_vocab_size(len(TOKENS) + len(extra.pieces))
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    _write_tokeniser(writer)
+    _write_tokeniser(writer, extra)
     writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output_norm.weight", np.ones(WIDTH, np.float32))
     writer.add_tensor("output.weight", output)
@@ -109,7 +141,7 @@ def _write(
     writer.close()
 
 
-def _write_tokeniser(writer: gguf.GGUFWriter) -> None:
+def _write_tokeniser(writer: gguf.GGUFWriter, extra: Extra) -> None:
     normal, unknown, control, byte = (
         gguf.TokenType.NORMAL,
         gguf.TokenType.UNKNOWN,
@@ -117,10 +149,12 @@ def _write_tokeniser(writer: gguf.GGUFWriter) -> None:
         gguf.TokenType.BYTE,
     )
     kinds = [unknown] + [control] * (len(SPECIAL) - 1) + [byte] * 256 + [normal] * len(PIECES)
+    kinds += [control if piece == extra.control else normal for piece in extra.pieces]
+    tokens = TOKENS + [piece.replace(" ", "▁") for piece in extra.pieces]
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
-    writer.add_token_list(TOKENS)
-    writer.add_token_scores([-float(index) for index in range(len(TOKENS))])
+    writer.add_token_list(tokens)
+    writer.add_token_scores([-float(index) for index in range(len(tokens))])
     writer.add_token_types(kinds)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
@@ -128,4 +162,4 @@ def _write_tokeniser(writer: gguf.GGUFWriter) -> None:
     writer.add_eot_token_id(END)
     writer.add_add_bos_token(True)
     writer.add_add_space_prefix(False)
-    writer.add_chat_template(TEMPLATE)
+    writer.add_chat_template(extra.template)

@@ -1,15 +1,17 @@
 """From a conversation to the one text the model was trained to continue."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from jinja2 import TemplateError
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from marketplace.inference.ports import BadGeneration, Message
+from marketplace.inference.ports import BadGeneration, Message, Tool, ToolCall
+from marketplace.inference.tool_calls import Dialect, dialect_of
 from marketplace.kernel.clock import utc_now
 
 # What a model without a template of its own gets: ChatML, which most fine-tunes have seen.
@@ -35,26 +37,35 @@ class ChatTemplate:
         )
         environment.globals["raise_exception"] = _refuse
         environment.globals["strftime_now"] = _today
+        environment.filters["tojson"] = _to_json
         try:
             self._template = environment.from_string(source or FALLBACK)
         except TemplateError:
             # A template we cannot parse must not make the whole model useless.
             self._template = environment.from_string(FALLBACK)
+        self.dialect: Dialect | None = dialect_of(source or FALLBACK)
         self._bos, self._eos = bos, eos
         longest_first = sorted((text for text in control if len(text) > 1), key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
-    def render(self, messages: Sequence[Message]) -> str:
+    def render(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
         """The whole prompt, ready to be tokenised with special tokens parsed.
 
-        Raises: BadGeneration when the model's template refuses the conversation.
+        Raises: BadGeneration when the model's template refuses the conversation, or knows no
+            tools.
         """
-        turns = [
-            {"role": message.role, "content": self._disarm(message.content)} for message in messages
-        ]
+        if tools and self.dialect is None:
+            raise BadGeneration(
+                "The chat template of this model knows no tools. Ask without tools, or ask the "
+                "operator for a model that has them.",
+                rule="llm.tools",
+            )
+        turns = self._disarm([_turn(message, messages) for message in messages])
+        offered = self._disarm([_function(tool) for tool in tools])
         try:
             return self._template.render(
                 messages=turns,
+                tools=offered or None,
                 add_generation_prompt=True,
                 bos_token=self._bos,
                 eos_token=self._eos,
@@ -67,10 +78,57 @@ class ChatTemplate:
                 rule="llm.template",
             ) from error
 
-    def _disarm(self, content: str) -> str:
+    def _disarm(self, value: Any) -> Any:
+        """The value with every text in it freed of control tokens."""
         # Written-out control tokens would let a text pose as another speaker. A space after the
         # first character leaves it readable and makes it ordinary text.
-        return self._control.sub(lambda match: f"{match[0][0]} {match[0][1:]}", content)
+        if isinstance(value, str):
+            return self._control.sub(lambda match: f"{match[0][0]} {match[0][1:]}", value)
+        if isinstance(value, Mapping):
+            return {self._disarm(key): self._disarm(inner) for key, inner in value.items()}
+        return [self._disarm(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _turn(message: Message, messages: Sequence[Message]) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        turn["tool_calls"] = [_called(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        turn["tool_call_id"] = message.tool_call_id
+        calls = (call for other in messages for call in other.tool_calls)
+        named = (call.name for call in calls if call.id == message.tool_call_id)
+        turn["name"] = next(named, "")
+    return turn
+
+
+def _called(call: ToolCall) -> dict[str, Any]:
+    try:
+        arguments = json.loads(call.arguments)
+    except (ValueError, RecursionError) as error:
+        raise BadGeneration(
+            f"The arguments of the call {call.id!r:.40} are no JSON: {error}.", rule="llm.tools"
+        ) from error
+    return {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": arguments},
+    }
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": dict(tool.parameters),
+        },
+    }
+
+
+def _to_json(value: Any, indent: int | None = None) -> str:
+    # Jinja's own filter writes for HTML, which is not what models were trained on.
+    return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -8,12 +8,12 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
+from marketplace.inference.answers import AnswerStream
 from marketplace.inference.engine.context import ComputeFailed, Context
 from marketplace.inference.engine.model import Model, type_tokens
 from marketplace.inference.engine.sampling import NO_TOKEN, Candidates, Sampler
-from marketplace.inference.ports import BadGeneration, Finished, ModelUnavailable, Piece, Queued
+from marketplace.inference.ports import BadGeneration, Finished, ModelUnavailable, Queued
 from marketplace.inference.scheduler import Capacity, Scheduler, Sequence, Step
-from marketplace.inference.text import TextStream
 from marketplace.inference.wire import type_event
 from marketplace.kernel.errors import CaravanError
 
@@ -25,14 +25,19 @@ RATE_WINDOW_S = 2.0
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One prepared request: its prompt as tokens, its sampler and its text so far."""
+    """One prepared request: its prompt as tokens, its sampler and its answer so far.
+
+    Args:
+        pieces: the bytes of every token, as this answer shows them.
+    """
 
     key: Hashable
     app: str
     tokens: type_tokens
     max_tokens: int
     sampler: Sampler
-    text: TextStream
+    answer: AnswerStream
+    pieces: tuple[bytes, ...]
     sequence: Sequence | None = field(default=None)
     position: int = -1
 
@@ -65,7 +70,7 @@ class Decoder:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model_name = model.name
-        self._pieces, self._ends = model.vocabulary.pieces, model.vocabulary.ends
+        self._ends = model.vocabulary.ends
         self._context = context
         self._scheduler = Scheduler(capacity)
         self._emit = emit
@@ -243,10 +248,9 @@ class Decoder:
         sequence = ticket.sequence
         assert sequence is not None  # a ticket in a step was admitted
         is_last = self._scheduler.sampled(sequence)
-        text = ticket.text.push(self._pieces[token])
-        if text:
-            self._events.append((ticket.key, Piece(text)))
-        if ticket.text.is_stopped:
+        for event in ticket.answer.push(ticket.pieces[token]):
+            self._events.append((ticket.key, event))
+        if ticket.answer.is_stopped:
             self._end(ticket, "stop", now)
         elif is_last:
             self._end(ticket, "length", now)
@@ -255,8 +259,8 @@ class Decoder:
 
     def _end(self, ticket: Ticket, reason: str, now: float) -> None:
         sequence = self._release(ticket, reason, now)
-        if rest := ticket.text.finish():
-            self._events.append((ticket.key, Piece(rest)))
+        for event in ticket.answer.finish():
+            self._events.append((ticket.key, event))
         finished = Finished(reason, sequence.usage(), self._model_name)
         self._events.append((ticket.key, finished))
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 
 from marketplace.inference import devices, gpus
+from marketplace.inference.answers import AnswerStream
 from marketplace.inference.engine import library
 from marketplace.inference.engine.context import Context
 from marketplace.inference.engine.decoder import Decoder, Ticket, type_events
@@ -22,7 +23,7 @@ from marketplace.inference.ports import (
 )
 from marketplace.inference.scheduler import Capacity
 from marketplace.inference.settings import InferenceSettings
-from marketplace.inference.text import TextStream
+from marketplace.inference.tool_calls import ToolStream
 
 log = logging.getLogger(__name__)
 
@@ -122,16 +123,25 @@ class Engine:
             cannot do what it asks for.
         """
         self._refuse_what_it_cannot(generation)
-        tokens = self._model.prompt(generation.messages)
+        tokens = self._model.prompt(generation.messages, generation.tools)
+        tools = self._tool_stream(generation)
+        vocabulary = self._model.vocabulary
         ticket = Ticket(
             key=key,
             app=generation.app,
             tokens=tokens,
             max_tokens=generation.max_tokens,
             sampler=Sampler(self._model, generation),
-            text=TextStream(generation.stop),
+            answer=AnswerStream(generation.stop, tools),
+            pieces=vocabulary.pieces if tools is None else vocabulary.marked,
         )
         self._decoder.submit(ticket)
+
+    def _tool_stream(self, generation: Generation) -> ToolStream | None:
+        if not generation.tools or self._model.dialect is None:
+            return None
+        names = frozenset(tool.name for tool in generation.tools)
+        return ToolStream(self._model.dialect, names, generation.request_id)
 
     def _refuse_what_it_cannot(self, generation: Generation) -> None:
         if any(message.images for message in generation.messages):
@@ -144,12 +154,6 @@ class Engine:
             raise BadGeneration(
                 f"There is no adapter {generation.adapter[:12]}… for the model {self._model.name}.",
                 rule="llm.adapter",
-            )
-        if generation.tools:
-            raise BadGeneration(
-                f"The chat template of the model {self._model.name} knows no tools. Ask without "
-                "tools, or ask the operator for a model that has them.",
-                rule="llm.tools",
             )
 
     def embed(self, key: Hashable, embedding: Embedding) -> None:

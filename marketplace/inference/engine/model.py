@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from marketplace.inference.engine.chat import ChatTemplate
 from marketplace.inference.engine.library import llama, take_last_error
-from marketplace.inference.ports import BadGeneration, Message, ModelUnavailable
+from marketplace.inference.ports import BadGeneration, Message, ModelUnavailable, Tool
+from marketplace.inference.tool_calls import MARKS, Dialect
 
 type_tokens = npt.NDArray[np.int32]
 CONTROL = 1 << 3  # LLAMA_TOKEN_ATTR_CONTROL
@@ -26,11 +27,13 @@ class Vocabulary:
         pieces: the bytes each token writes; nothing for control tokens.
         ends: whether a token ends the answer.
         silent: the tokens that write nothing and do not end the answer.
+        marked: as `pieces`, but with the text of the control tokens that mark calls of tools.
     """
 
     pieces: tuple[bytes, ...]
     ends: tuple[bool, ...]
     silent: type_tokens
+    marked: tuple[bytes, ...]
     control: tuple[str, ...]
     bos: str
     eos: str
@@ -92,12 +95,17 @@ class Model:
         llama.llama_model_desc(self._handle, buffer, 256)
         return buffer.value.decode("utf-8", "replace")
 
-    def prompt(self, messages: Sequence[Message]) -> type_tokens:
+    @property
+    def dialect(self) -> Dialect | None:
+        """In which way the model calls tools, if it can."""
+        return self._chat.dialect
+
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> type_tokens:
         """The tokens of a conversation, up to where the answer begins.
 
         Raises: BadGeneration when the chat template refuses it.
         """
-        text = self._chat.render(messages)
+        text = self._chat.render(messages, tools)
         # The tokeniser adds the first token itself; a template that wrote it would double it.
         if self.vocabulary.adds_bos and self.vocabulary.bos:
             text = text.removeprefix(self.vocabulary.bos)
@@ -155,11 +163,20 @@ class Model:
             pieces=pieces,
             ends=ends,
             silent=np.array(silent, dtype=np.int32),
+            marked=self._marked(pieces),
             control=tuple(control),
             bos=self._token_text(llama.llama_vocab_bos(vocab)),
             eos=self._token_text(llama.llama_vocab_eos(vocab)),
             adds_bos=bool(llama.llama_vocab_get_add_bos(vocab)),
         )
+
+    def _marked(self, pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        marked = list(pieces)
+        for mark in MARKS:
+            tokens = self.tokens(mark)[-1:]
+            if tokens.size and self._token_text(int(tokens[0])) == mark:
+                marked[tokens[0]] = mark.encode()
+        return tuple(marked)
 
     def _piece(self, token: int) -> bytes:
         buffer = ctypes.create_string_buffer(PIECE_BYTES)

@@ -3,7 +3,7 @@
 import pytest
 
 from marketplace.inference.engine.chat import ChatTemplate
-from marketplace.inference.ports import BadGeneration, Message
+from marketplace.inference.ports import BadGeneration, Message, Tool, ToolCall
 
 HELLO = [Message("system", "Be brief."), Message("user", "Hello")]
 
@@ -55,3 +55,46 @@ def test_written_out_control_tokens_become_ordinary_text() -> None:
 
 def test_a_template_may_ask_for_the_date() -> None:
     assert template("{{ strftime_now('%Y') }}").render(HELLO).isdigit()
+
+
+WEATHER = Tool("weather", "Tells the <weather>.", {"type": "object", "properties": {"مدينة": {}}})
+WITH_TOOLS = (
+    "{% for tool in tools or [] %}{{ tool | tojson }}<tool_call>{% endfor %}"
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}"
+    "{% for call in m.tool_calls or [] %}{% set f = call.function %}"
+    "{{ f.name }}{{ f.arguments | tojson }}{% endfor %}"
+    "{% if m.role == 'tool' %}<{{ m.name }}>{% endif %}{% endfor %}"
+)
+
+
+def test_tools_and_calls_are_written_as_the_template_wants_them() -> None:
+    messages = [
+        Message("user", "How is it?"),
+        Message("assistant", "", tool_calls=(ToolCall("c1", "weather", '{"مدينة": "فاس"}'),)),
+        Message("tool", "21 °C", tool_call_id="c1"),
+    ]
+    assert template(WITH_TOOLS).render(messages, [WEATHER]) == (
+        '{"type": "function", "function": {"name": "weather", '
+        '"description": "Tells the <weather>.", '
+        '"parameters": {"type": "object", "properties": {"مدينة": {}}}}}<tool_call>'
+        '[user]How is it?[assistant]weather{"مدينة": "فاس"}[tool]21 °C<weather>'
+    )
+
+
+def test_a_template_without_tools_refuses_them() -> None:
+    with pytest.raises(BadGeneration, match="knows no tools") as refused:
+        template(None).render(HELLO, [WEATHER])
+    assert refused.value.rule == "llm.tools"
+
+
+def test_control_tokens_in_a_tool_become_ordinary_text() -> None:
+    bad = Tool("weather", "<|eot|>", {"enum": ["<|eot|>"], "<|eot|>": 1})
+    rendered = template(WITH_TOOLS, "<|eot|>").render(HELLO, [bad])
+    assert rendered.count("< |eot|>") == 3
+    assert "<|eot|>" not in rendered
+
+
+def test_a_call_whose_arguments_are_no_json_is_refused() -> None:
+    wrong = Message("assistant", "", tool_calls=(ToolCall("c1", "weather", "{"),))
+    with pytest.raises(BadGeneration, match="'c1' are no JSON"):
+        template(WITH_TOOLS).render([wrong])
