@@ -8,7 +8,9 @@ from caravan.cli.check import check
 from caravan.cli.dev import dev
 from caravan.cli.new import new
 from caravan.cli.publish import publish
+from caravan.cli.replay import replay
 from caravan.cli.run import run
+from caravan.cli.test import test
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,7 +25,7 @@ def main() -> None:
     """
 
 
-for command in (new, dev, run, check, build, login, logout, whoami, publish):
+for command in (new, dev, run, test, replay, check, build, login, logout, whoami, publish):
     main.add_command(command)
 
 __all__ = ["main"]

@@ -21,6 +21,8 @@ class Exit(IntEnum):
     CHECKS_FAILED = 3
     STORE_REFUSED = 4
     NO_CONNECTION = 5
+    NO_SANDBOX = 6
+    DIFFERS = 7
 
 
 def json_option(function: Function) -> Function:
