@@ -5,6 +5,7 @@ from pathlib import Path
 
 import structlog
 from caravan.bundle import build
+from caravan.component import COMPONENT_FILE
 from caravan.findings import BundleRefused
 from caravan.reading import MANIFEST_FILE, read_manifest
 from sqlmodel import Session, col, select
@@ -23,16 +24,20 @@ def submit_all(session: Session, folder: Path, blobs: Blobs, *, now: datetime) -
 
     One that cannot be submitted is logged and left out: the store opens without it.
 
-    Returns: the idents that were submitted; their checks run as jobs.
+    Returns: the idents that were submitted and are soon checked, by jobs. A component is
+        submitted after all others and not among them: compiling it may take a minute.
     """
     house = Publisher(house_account(session, now=now).id, is_operator=True)
     submitted = []
-    for place in sorted(path.parent for path in folder.glob(f"*/{MANIFEST_FILE}")):
+    places = sorted(path.parent for path in folder.glob(f"*/{MANIFEST_FILE}"))
+    for place in sorted(places, key=lambda each: (each / COMPONENT_FILE).exists()):
         try:
-            section = read_manifest((place / MANIFEST_FILE).read_bytes()).app
+            manifest = read_manifest((place / MANIFEST_FILE).read_bytes())
+            section = manifest.app
             if not _is_here(session, section.id, section.version):
                 submit(session, house, build(place), blobs=blobs, now=now)
-                submitted.append(section.id)
+                if manifest.runtime.kind == "python":
+                    submitted.append(section.id)
         except (BundleRefused, CaravanError) as error:
             log.warning("shipped.refused", app=place.name, rule=error.rule, reason=error.message)
     return submitted

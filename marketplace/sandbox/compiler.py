@@ -26,6 +26,8 @@ def main(arguments: list[str]) -> None:
     output = os.dup(1)
     walls.around_zygote(Path(arguments[0]))
     _limit()
+    # People who run apps now come before somebody's upload.
+    os.nice(10)
     try:
         compiled = runtime.compile_stranger(component)
     except runtime.Unfit as unfit:

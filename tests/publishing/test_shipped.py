@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 from structlog.testing import capture_logs
 
 from marketplace.accounts.service import HOUSE_ID
@@ -12,6 +12,7 @@ from marketplace.infra.blobs import Blobs
 from marketplace.infra.jobs import Job
 from marketplace.publishing import shipped
 from tests.factories.catalog import NOON, make_app, make_release
+from tests.factories.components import make_component
 from tests.factories.publishing import manifest_text
 from tests.sdk.bundles import write_folder
 
@@ -40,6 +41,19 @@ def test_each_version_is_submitted_once(session: Session, plugins: Path, blobs: 
     releases = session.exec(select(Release)).all()
     assert {release.publisher_id for release in releases} == {HOUSE_ID}
     assert len(session.exec(select(Job)).all()) == len(releases) == 3
+
+
+def test_a_component_goes_last_and_nobody_waits_for_it(
+    session: Session, plugins: Path, blobs: Blobs
+) -> None:
+    manifest = manifest_text(ident="caravan.a").replace('"python"\nentry = "app"', '"component"')
+    files = {"caravan.toml": manifest, "app.py": None, "component.wasm": make_component()}
+    write_folder(plugins / "a", files)
+    submitted = shipped.submit_all(session, plugins, blobs, now=NOON)
+    assert submitted == ["caravan.first", "caravan.second"]
+    rows = session.exec(select(App.ident).join(Release).order_by(col(Release.id))).all()
+    assert rows[-1] == "caravan.a"
+    assert len(rows) == 3
 
 
 def test_what_cannot_be_submitted_is_logged_and_left_out(
