@@ -94,6 +94,24 @@ def blueprint(blobs: Blobs, earned_by: EarnedBy, findings: Findings) -> Blueprin
         """Take a bundle from a program."""
         return jsonify(_summary(take())), 201
 
+    @bp.get("/api/v1/apps/<ident>/releases")
+    @developer_only
+    def api_releases(ident: str) -> ResponseReturnValue:
+        """The versions of one app, newest first, each with what its checks found."""
+        page = queries.releases(db(), ident, actor_id(), findings)
+        rows = [
+            {
+                "release": row.id,
+                "version": row.version,
+                "state": row.state,
+                "created_at": row.created_at.isoformat(),
+                "verdict": row.verdict,
+                "checks": row.checks,
+            }
+            for row in page.releases
+        ]
+        return jsonify({"app": ident, "is_listed": page.is_listed, "releases": rows})
+
     @bp.get("/api/v1/releases/<uuid:release_id>")
     @developer_only
     def api_release(release_id: UUID) -> ResponseReturnValue:

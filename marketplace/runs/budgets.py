@@ -1,6 +1,6 @@
 """What people and apps have used in the last hour, kept and held against what they may."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -47,24 +47,27 @@ class Party:
     refusal: str
 
 
+def person(person_id: AccountId, settings: RunSettings) -> Party:
+    """A person, whose hour counts over all apps."""
+    return Party(
+        person_id,
+        Amounts(**settings.hour.model_dump()),
+        "budget.person",
+        noted("You have used up this hour's share of %(what)s. Please try again in %(n)s minutes."),
+    )
+
+
 def parties(person_id: AccountId, app_id: AppId, settings: RunSettings) -> tuple[Party, Party]:
     """The two whose hour a run counts in: the person, over all apps, and the app, over all people.
 
     Always in this order, so that two runs never wait for each other's rows.
     """
-    hour = Amounts(**settings.hour.model_dump())
+    asking = person(person_id, settings)
     return (
-        Party(
-            person_id,
-            hour,
-            "budget.person",
-            noted(
-                "You have used up this hour's share of %(what)s. Please try again in %(n)s minutes."
-            ),
-        ),
+        asking,
         Party(
             app_id,
-            hour.times(settings.app_times),
+            asking.allowed.times(settings.app_times),
             "budget.app",
             noted(
                 "This app has used up its share of %(what)s for this hour. "
@@ -82,9 +85,9 @@ def left(session: Session, both: tuple[Party, Party], *, now: datetime) -> Amoun
     return person.least(app)
 
 
-def check(session: Session, both: tuple[Party, Party], *, now: datetime) -> None:
+def check(session: Session, all_parties: Sequence[Party], *, now: datetime) -> None:
     """Whether a run may begin. Raises: BudgetSpent, with the seconds to wait."""
-    for party in both:
+    for party in all_parties:
         slots = _slots(session, party.id, now)
         gone = party.allowed.without(used(slots, slot_of(now))).exhausted
         if gone is not None:
@@ -96,10 +99,12 @@ def check(session: Session, both: tuple[Party, Party], *, now: datetime) -> None
             )
 
 
-def charge(session: Session, both: tuple[Party, Party], amounts: Amounts, *, now: datetime) -> None:
-    """Count what a run has used for both of them."""
+def charge(
+    session: Session, all_parties: Sequence[Party], amounts: Amounts, *, now: datetime
+) -> None:
+    """Count what was used for each of them."""
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    for party in both:
+    for party in all_parties:
         values = {"party_id": party.id, "slot": slot_of(now), **asdict(amounts)}
         statement: Any = insert(Use).values(**values)
         session.exec(

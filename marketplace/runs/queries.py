@@ -17,8 +17,10 @@ from marketplace.kernel.errors import CaravanError
 from marketplace.kernel.ids import AccountId, AppId, OfferId
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
+from marketplace.publishing.queries import NotYours
 from marketplace.runs.models import Run, RunState
 from marketplace.runs.pages import Panel, Receipt, RunRow, RunsPage
+from marketplace.web.i18n import gettext as _
 
 ROWS_A_PAGE = 20
 FIRST_WORDS = 80
@@ -94,6 +96,23 @@ def mine(session: Session, person_id: AccountId, *, number: int, locale: str) ->
         for run, app in found
     ]
     return RunsPage(Page(rows, number, ROWS_A_PAGE, total))
+
+
+def of_developer(
+    session: Session, ident: str, developer_id: AccountId, *, limit: int
+) -> list[tuple[Run, str]]:
+    """The newest runs of a developer's app, each with its version. Raises: NotYours."""
+    app = session.exec(select(App).where(App.ident == ident, App.owner_id == developer_id)).first()
+    if app is None:
+        raise NotYours(_("You have no app “%(ident)s”.", ident=ident))
+    found = session.exec(
+        select(Run, Release.version)
+        .join(Release, col(Release.id) == col(Run.release_id))
+        .where(Run.app_id == app.id)
+        .order_by(col(Run.created_at).desc())
+        .limit(limit)
+    ).all()
+    return list(found)
 
 
 def _first_words(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""The developer's command: `caravan new | dev | run | check | build | login | publish`."""
+"""The developer's command: from `caravan new` to a published app and its logs."""
 
 import click
 
@@ -6,10 +6,12 @@ from caravan.cli.account import login, logout, whoami
 from caravan.cli.build import build
 from caravan.cli.check import check
 from caravan.cli.dev import dev
+from caravan.cli.evals import evaluate
 from caravan.cli.new import new
 from caravan.cli.publish import publish
 from caravan.cli.replay import replay
 from caravan.cli.run import run
+from caravan.cli.status import logs, status
 from caravan.cli.test import test
 
 
@@ -21,11 +23,15 @@ def main() -> None:
     Start with: caravan new word-garden
 
     Exit codes: 0 done, 1 the app failed, 2 wrong use, 3 checks failed, 4 the store refused,
-    5 no connection.
+    5 no connection, 6 no sandbox here, 7 a replay differs.
     """
 
 
-for command in (new, dev, run, test, replay, check, build, login, logout, whoami, publish):
+COMMANDS = (
+    *(new, dev, run, test, evaluate, replay, check, build),
+    *(login, logout, whoami, publish, status, logs),
+)
+for command in COMMANDS:
     main.add_command(command)
 
 __all__ = ["main"]

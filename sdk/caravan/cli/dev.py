@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
-from caravan.cli import tokens
 from caravan.cli.devserver import DevServer, Upstreams
 from caravan.cli.output import Exit, Failure, json_option, say_json
 from caravan.cli.project import manifest_of
-from caravan.cli.store import address_of
+from caravan.cli.store import store_of
 
 
 @click.command()
@@ -17,8 +16,8 @@ from caravan.cli.store import address_of
     "path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path()
 )
 @click.option("--port", default=8765, show_default=True, help="0 takes any free port.")
-@click.option("--store", help="Use this server's model; it speaks the OpenAI dialect.")
-@click.option("--token", envvar="CARAVAN_TOKEN", help="A token for that server.")
+@click.option("--store", help="Use this store's model in place of a pretended one.")
+@click.option("--token", envvar="CARAVAN_TOKEN", help="A token of the store's portal.")
 @click.option("--own", multiple=True, help="A product the person has bought; may be repeated.")
 @click.option("--open/--no-open", "opens", default=False, help="Open the page in the browser.")
 @json_option
@@ -37,10 +36,10 @@ def dev(
     Example: caravan dev --open
     """
     manifest_of(path)
-    address = address_of(store) if store else None
-    known = token or (tokens.read()["tokens"].get(address) if address else None)
+    found = store_of(store, token) if store else None
+    upstreams = Upstreams(found.url if found else None, found.token if found else None, own)
     try:
-        server = DevServer(path, port, Upstreams(address, known, own))
+        server = DevServer(path, port, upstreams)
     except OSError as error:
         raise Failure(
             Exit.USAGE,

@@ -19,6 +19,7 @@ TEMPLATES = Path(__file__).parent / "templates"
     type=click.Choice(sorted(path.name for path in TEMPLATES.iterdir())),
     default="text",
     show_default=True,
+    help="What the app begins as.",
 )
 @click.option("--maker", help="The first part of the app's id.  [default: your user name]")
 @json_option

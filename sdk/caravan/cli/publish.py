@@ -96,13 +96,14 @@ def _end(release: dict[str, Any], verdict: dict[str, Any] | None, *, as_json: bo
     if as_json:
         say_json({**release, **(verdict or {})})
     elif verdict:
-        say_findings([_finding(each) for each in verdict.get("checks", [])])
+        say_findings([finding_of(each) for each in verdict.get("checks", [])])
         click.echo(f"The release is {str(state).replace('_', ' ')}.")
     if state in REFUSED:
         raise click.exceptions.Exit(Exit.STORE_REFUSED)
 
 
-def _finding(check: dict[str, Any]) -> Finding:
+def finding_of(check: dict[str, Any]) -> Finding:
+    """A finding as the store's API tells it."""
     return Finding(
         check["rule"],
         check["level"],

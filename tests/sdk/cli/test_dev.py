@@ -112,26 +112,42 @@ def test_other_web_sites_cannot_reach_the_app(server: DevServer) -> None:
     assert ask(server, "POST", "/run", body, **{"content-type": "text/plain"})[0] == 400
 
 
-def test_a_real_model_answers_in_the_openai_dialect(server: DevServer, store: FakeStore) -> None:
+def stream_of(*events: tuple[str, Any]) -> bytes:
+    """Server-sent events, as a store's model answers."""
+    return "".join(
+        f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
+        for number, (name, data) in enumerate(events, start=1)
+    ).encode()
+
+
+def test_a_stores_model_answers(server: DevServer, store: FakeStore) -> None:
     server.upstreams = Upstreams(store.url, "secret")
-    pieces = [{"choices": [{"delta": {"content": text}}]} for text in ("Sal", "am")]
-    lines = [f"data: {json.dumps(piece)}\n\n" for piece in pieces]
     store.media_type = "text/event-stream"
-    store.answers.append((200, "".join([*lines, "data: [DONE]\n\n"]).encode()))
+    pieces = [("piece", {"text": text}) for text in ("Sal", "am")]
+    store.answers.append((200, stream_of(*pieces, ("end", {"end": "stop"}))))
     answer = run(server, text="Greet")
     assert [line["text"] for line in answer[2:-1]] == ["Sal", "am"]
     method, path, token, body = store.asked[0]
-    assert (method, path, token) == ("POST", "/v1/chat/completions", "Bearer secret")
+    assert (method, path, token) == ("POST", "/api/v1/model", "Bearer secret")
     assert json.loads(body)["messages"] == [{"role": "user", "content": "Greet"}]
 
 
-def test_a_store_without_a_model_is_told(store: FakeStore) -> None:
-    store.answers.append((404, b""))
-    with pytest.raises(HostError, match=r"offers no model here \(status 404\)"):
-        list(Upstream(store.url, None).answer({"messages": [], "json_schema": {"type": "object"}}))
-    assert b"response_format" in store.asked[0][3]
+def test_a_store_that_gives_no_answer_says_why(store: FakeStore) -> None:
+    refused = stream_of(("refused", {"code": "llm.away", "message": "No model."}))
+    problem = {"rule": "budget.person.llm_tokens", "detail": "Try again in 5 minutes."}
+    store.answers += [(404, b""), (429, problem), (200, refused)]
+    said = []
+    for _ in range(3):
+        with pytest.raises(HostError) as caught:
+            list(Upstream(store.url, "secret").answer({"messages": []}))
+        said.append((caught.value.code, caught.value.message))
+    assert "offers no model to this token (status 404)" in said[0][1]
+    assert said[1:] == [
+        ("budget.person.llm_tokens", "Try again in 5 minutes."),
+        ("llm.away", "No model."),
+    ]
     with pytest.raises(HostError, match="does not answer"):
-        list(Upstream("http://127.0.0.1:9", None).answer({"messages": []}))
+        list(Upstream("http://127.0.0.1:9", "secret").answer({"messages": []}))
 
 
 def test_a_port_that_is_taken_says_what_to_do(server: DevServer, terminal: Terminal) -> None:

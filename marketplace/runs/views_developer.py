@@ -1,0 +1,139 @@
+"""What the `caravan` command asks of a store: its model, and the log of an app's runs."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from marketplace.inference.ports import Finished, Generation, Inference, Piece
+from marketplace.infra.db import Database
+from marketplace.kernel.clock import utc_now
+from marketplace.kernel.errors import CaravanError, Invalid
+from marketplace.kernel.ids import RunId
+from marketplace.runs import budgets, prompts, queries
+from marketplace.runs.audit import AuditLogs
+from marketplace.runs.models import Run
+from marketplace.runs.settings import RunSettings
+from marketplace.sandbox.budgets import Amounts
+from marketplace.sandbox.ports import Refused
+from marketplace.web import sse
+from marketplace.web.auth import actor_id, developer_only
+from marketplace.web.edge import db
+from marketplace.web.i18n import gettext as _
+
+# All developers together stand in one queue of the engine, beside every app's.
+QUEUE = "caravan.developers"
+MOST_TOKENS = 2_048
+MOST_RUNS = 100
+
+
+class BadPrompt(Invalid):
+    """The request is not what `ctx.llm` would send."""
+
+
+def blueprint(
+    database: Database, inference: Inference, audits: AuditLogs, settings: RunSettings
+) -> Blueprint:
+    """The API of developers at work; each answer counts in the developer's own hour."""
+    bp = Blueprint("developer", __name__)
+
+    @bp.post("/api/v1/model")
+    @developer_only
+    def model() -> ResponseReturnValue:
+        """One answer of the store's model, streamed; the body is the payload of `llm.open`."""
+        person_id = actor_id()
+        generation = _generation(request.get_json(silent=True), str(person_id))
+        person = budgets.person(person_id, settings)
+        budgets.check(db(), [person], now=utc_now())
+        return sse.stream(_answer(database, inference, generation, person))
+
+    @bp.get("/api/v1/apps/<ident>/runs")
+    @developer_only
+    def runs(ident: str) -> ResponseReturnValue:
+        """The newest runs of one of the developer's apps, and what the app logged in each."""
+        limit = min(MOST_RUNS, max(1, request.args.get("limit", 20, type=int)))
+        found = queries.of_developer(db(), ident, actor_id(), limit=limit)
+        return jsonify({"runs": [_told(run, version, audits) for run, version in found]})
+
+    return bp
+
+
+def _generation(payload: Any, person: str) -> Generation:
+    if not isinstance(payload, dict):
+        raise BadPrompt(_("Send a JSON object with `messages`."), rule="llm.payload")
+    asked, schema = payload.get("max_tokens", 256), payload.get("json_schema")
+    temperature = payload.get("temperature", 0.0)
+    if not isinstance(asked, int) or not isinstance(temperature, int | float):
+        raise BadPrompt(_("max_tokens and temperature are numbers."), rule="llm.payload")
+    if schema is not None and not isinstance(schema, dict):
+        raise BadPrompt(_("json_schema is a JSON Schema, an object."), rule="llm.schema")
+    try:
+        return Generation(
+            request_id=f"developer-{uuid4()}",
+            app=QUEUE,
+            person=person,
+            messages=prompts.messages(payload),
+            max_tokens=max(1, min(asked, MOST_TOKENS)),
+            temperature=float(temperature),
+            json_schema=schema,
+            tools=prompts.tools(payload),
+        )
+    except Refused as refused:
+        raise BadPrompt(refused.message, rule=refused.code) from refused
+
+
+def _answer(
+    database: Database,
+    inference: Inference,
+    generation: Generation,
+    person: budgets.Party,
+) -> Iterator[sse.Event | None]:
+    """The events of one answer; a refusal of the engine is one too, for the status is sent."""
+    number = 0
+    try:
+        for event in inference.generate(generation):
+            number += 1
+            match event:
+                case Piece(text):
+                    yield sse.Event(number, "piece", {"text": text})
+                case Finished(reason, usage, _model):
+                    _charge(database, person, usage.generated_tokens)
+                    yield sse.Event(number, "end", {"end": reason})
+                case _:
+                    yield None
+    except CaravanError as error:
+        yield sse.Event(number + 1, "refused", {"code": error.rule, "message": error.message})
+
+
+def _charge(database: Database, person: budgets.Party, tokens: int) -> None:
+    with database.writing() as session:
+        budgets.charge(session, [person], Amounts(llm_tokens=tokens), now=utc_now())
+
+
+def _told(run: Run, version: str, audits: AuditLogs) -> dict[str, Any]:
+    """One run as its app's developer may know it: not who ran it, nor what they wrote."""
+    return {
+        "run": str(run.id),
+        "version": version,
+        "action": run.action,
+        "state": run.state.value,
+        "created_at": run.created_at.isoformat(),
+        "rule": run.error_rule,
+        "message": run.error_message,
+        "traceback": run.error_detail,
+        "cpu_ms": run.cpu_ms,
+        "wall_ms": run.wall_ms,
+        "host_calls": run.host_calls,
+        "generated_tokens": run.generated_tokens,
+        "log": list(_log(audits, run.id)),
+    }
+
+
+def _log(audits: AuditLogs, run_id: RunId) -> Iterator[dict[str, Any]]:
+    for line in audits.lines(run_id):
+        payload = line.get("payload")
+        if line.get("op") == "log.write" and isinstance(payload, dict):
+            text = {"level": payload.get("level"), "text": payload.get("text")}
+            yield {**text, "at_ms": line.get("at_ms")}
