@@ -12,6 +12,7 @@ from sqlmodel import Session, SQLModel
 
 import marketplace
 from marketplace.billing import seal
+from marketplace.catalog import search
 from marketplace.infra import jobs as _jobs  # noqa: F401  (registers its tables)
 from marketplace.infra.db import Database
 
@@ -64,6 +65,9 @@ def empty_database(database: Database) -> Iterator[Database]:
         for table in reversed(SQLModel.metadata.sorted_tables):
             connection.execute(table.delete())
         seal.put_on(connection)
+        # The index's tables are not SQLModel's.
+        search.drop(connection)
+        search.create(connection)
 
 
 @pytest.fixture

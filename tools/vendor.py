@@ -64,10 +64,11 @@ PACKAGES = (READEX, LUCIDE, UPLOT)
 ICONS = """
     arrow-left arrow-right arrow-up-right briefcase-business check chevron-down chevron-left
     chevron-right circle-alert circle-check clock code-xml compass copy cpu credit-card database
-    dices external-link feather gauge gavel graduation-cap history info key-round languages
-    list-checks lock log-in log-out mail megaphone menu minus moon-star package pen-line play
-    plus receipt rotate-ccw scale search send settings shield-check square star store sun
-    sun-moon tent terminal triangle-alert undo-2 upload user wallet x
+    dices external-link feather flag flame gauge gavel graduation-cap history image info key-round
+    languages list-checks lock log-in log-out mail megaphone menu minus moon-star package
+    pen-line play plus receipt reply rotate-ccw rss scale search send settings shield-check sparkles
+    square star store sun sun-moon tent terminal thumbs-up trending-up triangle-alert undo-2 upload
+    user wallet x
 """
 
 SYMBOL_BODY = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)

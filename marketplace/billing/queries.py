@@ -60,6 +60,18 @@ def entitled(session: Session, person_id: AccountId, app_id: AppId, product_key:
     return found is not None
 
 
+def has_bought(session: Session, person_id: AccountId, app_id: AppId) -> bool:
+    """Whether a person has paid for anything of an app and not been refunded."""
+    found = session.exec(
+        select(Entitlement.id).where(
+            Entitlement.person_id == person_id,
+            Entitlement.app_id == app_id,
+            col(Entitlement.revoked_at).is_(None),
+        )
+    ).first()
+    return found is not None
+
+
 def product_needed(session: Session, person_id: AccountId | None, app_id: AppId) -> Product | None:
     """What this person must buy before the app runs for them, or None when nothing is missing."""
     product = session.exec(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from uuid import UUID
 
 from marketplace.catalog import standings
 from marketplace.infra.jobs import Handler, JobContext
@@ -11,13 +10,7 @@ REFRESH_S = 600.0
 
 
 def _refresh_standings(context: JobContext) -> None:
-    with context.database.reading() as session:
-        average = standings.store_average(session)
-    tomorrow = context.now.date() + timedelta(days=1)
-    after: UUID | None = standings.FIRST
-    while after is not None:
-        with context.database.writing() as session:
-            after = standings.refresh(session, after=after, average=average, before=tomorrow)
+    standings.refresh_all(context.database, before=context.now.date() + timedelta(days=1))
 
 
 def handlers() -> Mapping[str, Handler]:

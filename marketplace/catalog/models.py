@@ -12,7 +12,7 @@ from sqlmodel import Field, SQLModel
 from marketplace.catalog.ranking import MIDDLE
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
 from marketplace.kernel.errors import Conflict
-from marketplace.kernel.ids import AccountId, AppId, ProductId, ReleaseId, new_id
+from marketplace.kernel.ids import AccountId, AppId, ProductId, RatingId, ReleaseId, new_id
 from marketplace.kernel.money import Money
 
 
@@ -178,6 +178,79 @@ class ListingText(SQLModel, table=True):
     name: str = Field(max_length=40)
     summary: str = Field(max_length=100)
     description: str = ""
+
+
+class RatingState(StrEnum):
+    """Whether people see a rating. A held one waits for an operator and does not count."""
+
+    SHOWN = "shown"
+    HELD = "held"
+    REMOVED = "removed"
+
+
+class FlagVerdict(StrEnum):
+    """What an operator made of a flag."""
+
+    OPEN = "open"
+    UPHELD = "upheld"
+    REJECTED = "rejected"
+
+
+class Rating(SQLModel, table=True):
+    """What one person thinks of one version of an app; the last one they gave is current.
+
+    `reason` says, in words for its writer, why it is held or was removed.
+    """
+
+    __tablename__ = "catalog_rating"
+    __table_args__ = (
+        UniqueConstraint("app_id", "person_id", "version"),
+        CheckConstraint("stars BETWEEN 1 AND 5", name="stars_one_to_five"),
+        Index("ix_catalog_rating_shown", "app_id", "is_current", "state", "stars"),
+        Index("ix_catalog_rating_recent", "app_id", "changed_at"),
+        Index("ix_catalog_rating_state", "state", "changed_at"),
+    )
+
+    id: RatingId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
+    app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
+    person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id", index=True)
+    version: str = Field(max_length=32)
+    stars: int
+    words: str = Field(default="", max_length=2000)
+    locale: str = Field(default="en", max_length=16)
+    is_current: bool = True
+    state: RatingState = Field(default=RatingState.SHOWN, sa_type=enum_column(RatingState))
+    reason: str = ""
+    decided_by: AccountId | None = Field(default=None, sa_type=Uuid)
+    helpful_count: int = 0
+    reply: str = Field(default="", max_length=2000)
+    replied_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class HelpfulVote(SQLModel, table=True):
+    """That a rating helped one person."""
+
+    __tablename__ = "catalog_helpful_vote"
+
+    rating_id: RatingId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_rating.id")
+    person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
+
+
+class RatingFlag(SQLModel, table=True):
+    """That one person says a rating should not be shown."""
+
+    __tablename__ = "catalog_rating_flag"
+    __table_args__ = (Index("ix_catalog_rating_flag_reporter", "reporter_id", "created_at"),)
+
+    rating_id: RatingId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_rating.id")
+    reporter_id: AccountId = Field(
+        primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id"
+    )
+    kind: str = Field(max_length=20)
+    verdict: FlagVerdict = Field(default=FlagVerdict.OPEN, sa_type=enum_column(FlagVerdict))
+    created_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Use(SQLModel, table=True):

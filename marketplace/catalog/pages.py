@@ -7,6 +7,7 @@ from typing import Any
 
 from marketplace.catalog.models import App
 from marketplace.catalog.permissions import Asked
+from marketplace.kernel.ids import RatingId
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
 
@@ -86,6 +87,81 @@ class Shelf:
 
 
 @dataclass(frozen=True)
+class Review:
+    """What one person says about one version.
+
+    Args:
+        reason: why its writer's words are held or removed, "" while they are shown.
+        is_mine: whether the reader wrote it.
+        has_my_vote: whether the reader said that it helped.
+    """
+
+    id: RatingId
+    author: str
+    stars: int
+    words: str
+    locale: str
+    version: str
+    written_at: datetime
+    helpful_count: int
+    reply: str
+    state: str
+    reason: str = ""
+    is_mine: bool = False
+    has_my_vote: bool = False
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """What people think of an app, and what the reader may do about it.
+
+    Args:
+        average: the plain average, None while nobody has rated.
+        histogram: (stars, how many), five stars first.
+        mine: the reader's own rating of any version, the latest.
+        may_rate: whether the reader has used the app and may rate its present version.
+        may_reply: whether the reader is the app's developer.
+    """
+
+    average: float | None
+    count: int
+    histogram: Sequence[tuple[int, int]]
+    reviews: Sequence[Review]
+    mine: Review | None = None
+    may_rate: bool = False
+    may_reply: bool = False
+
+
+@dataclass(frozen=True)
+class ReviewsPage:
+    """Every review of an app.
+
+    Args:
+        stars: only these, or 0 for all.
+    """
+
+    app: App
+    name: str
+    ratings: Ratings
+    shown: Page[Review]
+    stars: int
+
+
+@dataclass(frozen=True)
+class WaitingReview:
+    """A review that an operator should read: it is held, or somebody flagged it.
+
+    Args:
+        flags: what was said against it, in words.
+    """
+
+    review: Review
+    app_ident: str
+    app_name: str
+    flags: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Version:
     """One published version."""
 
@@ -116,6 +192,7 @@ class AppPage:
     licence: str
     links: Sequence[tuple[str, str]]
     similar: Sequence[Tile]
+    ratings: Ratings
     panel: Any
 
 

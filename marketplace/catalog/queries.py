@@ -16,12 +16,13 @@ from marketplace.catalog.models import (
     Release,
     ReleaseState,
 )
-from marketplace.catalog.pages import AppPage, DeveloperPage, Tile, Version
+from marketplace.catalog.pages import AppPage, DeveloperPage, Ratings, Tile, Version
 from marketplace.kernel.errors import NotFound
 from marketplace.kernel.ids import AccountId, AppId
 from marketplace.web.i18n import gettext as _
 
 PanelFor = Callable[[Session, App, Release | None], Any]
+RatingsFor = Callable[[Session, App], Ratings]
 
 SIMILAR = 4
 MOST_OF_A_DEVELOPER = 100
@@ -106,12 +107,17 @@ def tile(app: App, developer: str, text: ListingText | None, *, why: str = "") -
     )
 
 
-def app_page(session: Session, ident: str, *, locale: str, panel_for: PanelFor) -> AppPage:
+def app_page(
+    session: Session,
+    ident: str,
+    *,
+    locale: str,
+    panel_for: PanelFor,
+    ratings_for: RatingsFor,
+) -> AppPage:
     """Everything an app's page shows. Raises: AppNotFound."""
-    app = app_by_ident(session, ident)
-    release = session.get(Release, app.current_release_id) if app.current_release_id else None
+    app, developer, release, text = _app_with_all(session, ident, locale=locale)
     manifest = release.manifest if release else {}
-    text = texts(session, [app.id], locale=locale).get(app.id)
     section = manifest.get("app", {})
     similar = (
         offered()
@@ -134,7 +140,7 @@ def app_page(session: Session, ident: str, *, locale: str, panel_for: PanelFor) 
         summary=text.summary if text else app.summary,
         description=text.description if text else app.description,
         is_translated=text is not None or locale == "en",
-        developer=session.get_one(Account, app.owner_id).name,
+        developer=developer,
         developer_id=str(app.owner_id),
         category=categories.link(app.category),
         price=app.price,
@@ -146,8 +152,26 @@ def app_page(session: Session, ident: str, *, locale: str, panel_for: PanelFor) 
         licence=section.get("licence", ""),
         links=links,
         similar=listed(session, similar, locale=locale),
+        ratings=ratings_for(session, app),
         panel=panel_for(session, app, release),
     )
+
+
+def _app_with_all(
+    session: Session, ident: str, *, locale: str
+) -> tuple[App, str, Release | None, ListingText | None]:
+    """A listed app with its developer's name, live release and text. Raises: AppNotFound."""
+    is_text = (col(ListingText.app_id) == col(App.id)) & (ListingText.locale == locale)
+    found = session.exec(
+        select(App, Account.name, Release, ListingText)
+        .join(Account, col(Account.id) == col(App.owner_id))
+        .outerjoin(Release, col(Release.id) == col(App.current_release_id))
+        .outerjoin(ListingText, is_text)
+        .where(App.ident == ident, App.state == AppState.LISTED)
+    ).first()
+    if found is None:
+        raise AppNotFound(_("There is no app “%(ident)s” in this store.", ident=ident))
+    return found
 
 
 def _versions(session: Session, app_id: AppId) -> list[Version]:

@@ -17,12 +17,12 @@ from marketplace.catalog.search_index import (
 )
 
 # The words come in their compared form, so the tokenizer has nothing left to fold; `_` begins a
-# facet. Beginnings of up to six letters have an index of their own: longer ones are rare words.
+# facet. Beginnings of up to three letters have an index of their own: longer ones fit few words.
 TABLES = (
     (
         "CREATE VIRTUAL TABLE IF NOT EXISTS catalog_search USING fts5("
         "name, summary, body, facets, content='', contentless_delete=1, "
-        "tokenize=\"unicode61 remove_diacritics 0 tokenchars '_'\", prefix='1 2 3 4 5 6')"
+        "tokenize=\"unicode61 remove_diacritics 0 tokenchars '_'\", prefix='1 2 3')"
     ),
     (
         "CREATE TABLE IF NOT EXISTS catalog_search_name ("

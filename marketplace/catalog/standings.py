@@ -11,6 +11,7 @@ from marketplace.catalog import ranking, search
 from marketplace.catalog.models import App, AppState, Use
 from marketplace.catalog.ranking import BASELINE_DAYS, RECENT_DAYS
 from marketplace.catalog.search_index import ROW_BITS, row_for
+from marketplace.infra.db import Database
 
 BATCH = 1000
 FIRST = UUID(int=0)
@@ -58,6 +59,20 @@ def refresh(session: Session, *, after: UUID, average: float, before: date) -> U
     if moved:
         search.index(session, *moved)
     return apps[-1].id
+
+
+def refresh_all(database: Database, *, before: date) -> None:
+    """Bring the standing of every listed app up to date, a batch a transaction.
+
+    Args:
+        before: the first day (UTC) that does not count yet.
+    """
+    with database.reading() as session:
+        average = store_average(session)
+    after: UUID | None = FIRST
+    while after is not None:
+        with database.writing() as session:
+            after = refresh(session, after=after, average=average, before=before)
 
 
 def settle(app: App, *, average: float) -> None:

@@ -4,12 +4,16 @@ from uuid import UUID
 
 from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
+from sqlmodel import Session
 
-from marketplace.catalog import icons, queries, shelves
-from marketplace.catalog.pages import Filters
+from marketplace.catalog import icons, queries, queries_ratings, shelves
+from marketplace.catalog.models import App
+from marketplace.catalog.pages import Filters, Ratings
 from marketplace.catalog.queries import PanelFor
+from marketplace.catalog.ratings import HasBought
 from marketplace.infra.blobs import Blobs
 from marketplace.kernel.ids import AccountId
+from marketplace.web.auth import actor
 from marketplace.web.edge import db
 from marketplace.web.i18n import current_locale
 
@@ -32,11 +36,12 @@ def _filters(category: str) -> Filters:
     )
 
 
-def blueprint(blobs: Blobs, panel_for: PanelFor) -> Blueprint:
+def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Blueprint:
     """The storefront's pages.
 
     Args:
         panel_for: makes the run panel of an app's page; runs live on a higher floor.
+        has_bought: whether a person has paid for something of an app; so do purchases.
     """
     bp = Blueprint("catalog", __name__)
 
@@ -69,7 +74,20 @@ def blueprint(blobs: Blobs, panel_for: PanelFor) -> Blueprint:
     @bp.get("/apps/<ident>")
     def app(ident: str) -> ResponseReturnValue:
         """One app, with the panel to run it."""
-        page = queries.app_page(db(), ident, locale=current_locale(), panel_for=panel_for)
+        person = actor()
+
+        def ratings_for(session: Session, app: App) -> Ratings:
+            return queries_ratings.ratings(
+                session, app, person_id=person.id if person else None, has_bought=has_bought
+            )
+
+        page = queries.app_page(
+            db(),
+            ident,
+            locale=current_locale(),
+            panel_for=panel_for,
+            ratings_for=ratings_for,
+        )
         return render_template("catalog/app.html", page=page)
 
     @bp.get("/apps/<ident>/icon")

@@ -38,6 +38,7 @@ def made(database: Database, folder: Path, inference: FakeInference) -> Flask:
         billing__purchases="/purchases",
         billing__ledger="/admin/ledger",
         ads__desk="/admin/ads",
+        ratings__waiting="/reviews/waiting",
         review__queue="/review/",
     )
 

@@ -25,6 +25,10 @@ def no_panel(_session: Session, _app: App, _release: Release | None) -> Any:
     return None
 
 
+def no_ratings(_session: Session, _app: App) -> Any:
+    return None
+
+
 def translated(session: Session, app: App, locale: str = "ar") -> None:
     session.add(
         ListingText(
@@ -44,7 +48,9 @@ def test_an_app_that_is_not_listed_is_nowhere(session: Session, state: AppState)
     home = shelves.home(session, locale="en")
     assert [list(home.featured), list(home.new), list(home.categories)] == [[], [], []]
     with pytest.raises(queries.AppNotFound):
-        queries.app_page(session, app.ident, locale="en", panel_for=no_panel)
+        queries.app_page(
+            session, app.ident, locale="en", panel_for=no_panel, ratings_for=no_ratings
+        )
     with pytest.raises(queries.NoSuchDeveloper):
         queries.developer(session, AccountId(app.owner_id), locale="en")
 
@@ -56,9 +62,13 @@ def test_texts_are_in_the_readers_language_or_in_english(session: Session) -> No
     assert (tile.name, tile.summary) == ("صدى", "يعيد ما قلته.")
     [tile] = shelves.shelf(session, Filters(), number=1, locale="fr").tiles.items
     assert tile.name == "Echo"
-    page = queries.app_page(session, app.ident, locale="ar", panel_for=no_panel)
+    page = queries.app_page(
+        session, app.ident, locale="ar", panel_for=no_panel, ratings_for=no_ratings
+    )
     assert (page.name, page.is_translated) == ("صدى", True)
-    page = queries.app_page(session, app.ident, locale="fr", panel_for=no_panel)
+    page = queries.app_page(
+        session, app.ident, locale="fr", panel_for=no_panel, ratings_for=no_ratings
+    )
     assert (page.name, page.is_translated) == ("Echo", False)
     assert queries.app_and_name(session, AppId(app.id), locale="ar")[1] == "صدى"
 
@@ -106,7 +116,9 @@ def test_an_app_page_says_what_the_release_asks_for(session: Session) -> None:
         given.append((shown, current))
         return "the panel"
 
-    page = queries.app_page(session, app.ident, locale="en", panel_for=panel)
+    page = queries.app_page(
+        session, app.ident, locale="en", panel_for=panel, ratings_for=no_ratings
+    )
     assert (page.panel, given) == ("the panel", [(app, release)])
     assert [version.version for version in page.versions] == ["1.1.0", "1.0.0"]
     assert (page.licence, list(page.links)) == ("MIT", [("Support", "mailto:help@example.org")])
@@ -122,5 +134,7 @@ def test_an_app_page_says_what_the_release_asks_for(session: Session) -> None:
 def test_similar_apps_stand_on_the_same_shelf(session: Session) -> None:
     app, beside = make_listed(session), make_listed(session, score=3.0)
     make_listed(session, category="writing")
-    page = queries.app_page(session, app.ident, locale="en", panel_for=no_panel)
+    page = queries.app_page(
+        session, app.ident, locale="en", panel_for=no_panel, ratings_for=no_ratings
+    )
     assert [tile.ident for tile in page.similar] == [beside.ident]

@@ -8,10 +8,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlmodel import Session
 
-from marketplace.catalog import views
+from marketplace.catalog import views, views_ratings
 from marketplace.catalog.models import App, ListingText, Release
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
+from marketplace.kernel.ids import AccountId, AppId
 from marketplace.runs.pages import Panel
 from tests.factories.catalog import make_listed, make_product
 from tests.factories.pages import make_store
@@ -27,12 +28,17 @@ def panel_for(_session: Session, app: App, release: Release | None) -> Panel:
     return Panel(app=app, actions=actions, chosen="echo", is_signed_in=True)
 
 
+def has_bought(_session: Session, _person_id: AccountId, _app_id: AppId) -> bool:
+    return False
+
+
 @pytest.fixture(scope="module")
 def app(database: Database, store: Blobs) -> Flask:
     """Made once: compiling its templates takes longer than the tests."""
     return make_store(
         database,
-        views.blueprint(store, panel_for),
+        views.blueprint(store, panel_for, has_bought),
+        views_ratings.blueprint(has_bought),
         publishing__portal="/portal/",
         runs__start="/apps/<ident>/runs",
         billing__checkout="/checkout/<product_id>",

@@ -12,7 +12,9 @@ from sqlmodel import Session, select
 from werkzeug.test import TestResponse
 
 from marketplace.accounts.models import Account
+from marketplace.billing import queries as billing
 from marketplace.catalog import views as catalog_views
+from marketplace.catalog import views_ratings
 from marketplace.catalog.models import App, Release
 from marketplace.inference.fake import FakeInference
 from marketplace.infra.db import Database
@@ -51,7 +53,8 @@ def app(here: Stage) -> Flask:
 
     return make_store(
         here.database,
-        catalog_views.blueprint(here.blobs, panel_for),
+        catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
+        views_ratings.blueprint(billing.has_bought),
         views.blueprint(here.database, here.executor, here.logs, RunSettings()),
         views_audit.blueprint(here.audits),
         publishing__portal="/portal/",

@@ -15,12 +15,14 @@ from marketplace.accounts.models import Account
 from marketplace.accounts.service import HOUSE_ID
 from marketplace.admin.seeding import catalogue
 from marketplace.admin.seeding.catalogue import MadeApp
-from marketplace.catalog import ranking, search, search_index
+from marketplace.catalog import ranking, search, search_index, standings
 from marketplace.catalog.models import (
     App,
     AppState,
     ListingText,
     Product,
+    Rating,
+    RatingState,
     Release,
     ReleaseState,
     Use,
@@ -97,6 +99,7 @@ def plant(
             _plant_apps(session, some, Batch(ids, today), templates)
         done += len(some)
         say(f"{done} of {count} apps")
+    standings.refresh_all(database, before=today + timedelta(days=1))
 
 
 class Ids:
@@ -183,6 +186,7 @@ def _plant_apps(
         for person, day in app.uses:
             who = batch.ids("person", person)
             batch.add(Use, app_id=row["id"], person_id=who, day=day, times=1)
+        _add_reviews(batch, app, number)
         if template:
             _add_runs(batch, app, number, template.release)
     _write(session, batch)
@@ -215,8 +219,8 @@ def _app_row(app: MadeApp, number: int, ids: Ids) -> dict[str, Any]:
         "icon_type": None,
         "run_count": len(app.uses),
         "people_count": len(app.uses),
-        "rating_count": 0,
-        "rating_total": 0,
+        "rating_count": len(app.reviews),
+        "rating_total": sum(review.stars for review in app.reviews),
         "rating_score": ranking.MIDDLE,
         "trend": 0.0,
         "score": score,
@@ -277,6 +281,29 @@ def _add_releases(batch: Batch, app: MadeApp, number: int, template: Template | 
             created_at=_moment(day),
             verdict="",
             decided_by=None,
+        )
+
+
+def _add_reviews(batch: Batch, app: MadeApp, number: int) -> None:
+    for place, review in enumerate(app.reviews):
+        batch.add(
+            Rating,
+            id=batch.ids("review", number << 20 | place),
+            app_id=batch.ids("app", number),
+            person_id=batch.ids("person", review.person),
+            version=[version for version, day in app.versions if day <= review.day][-1],
+            stars=review.stars,
+            words=review.words,
+            locale=review.locale,
+            is_current=True,
+            state=RatingState.SHOWN,
+            reason="",
+            decided_by=None,
+            helpful_count=0,
+            reply=review.reply,
+            replied_at=_moment(review.day) if review.reply else None,
+            created_at=_moment(review.day),
+            changed_at=_moment(review.day),
         )
 
 

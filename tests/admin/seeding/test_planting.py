@@ -1,6 +1,7 @@
 """A seeded store: its apps are found, listed, used and run like anyone's."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlmodel import Session, func, select
@@ -8,7 +9,7 @@ from sqlmodel import Session, func, select
 from marketplace.accounts.service import house_account
 from marketplace.admin.seeding import catalogue, planting
 from marketplace.catalog import queries, shelves
-from marketplace.catalog.models import App, Product, Release, Use
+from marketplace.catalog.models import App, Product, Rating, Release, Use
 from marketplace.catalog.pages import Filters
 from marketplace.infra.db import Database
 from marketplace.runs.models import Run
@@ -24,6 +25,10 @@ def plant(database: Database, count: int = COUNT, seed: int = 1) -> list[str]:
     return said
 
 
+def no_ratings(_session: Session, _app: App) -> Any:
+    return None
+
+
 def rows(session: Session, table: type) -> int:
     return session.exec(select(func.count()).select_from(table)).one()
 
@@ -37,6 +42,7 @@ def test_the_catalogue_is_in_the_store(empty_database: Database) -> None:
         assert shelf.tiles.total == COUNT
         assert rows(session, Use) == sum(len(app.uses) for app in made)
         assert rows(session, Product) == sum(app.price_micros is not None for app in made)
+        assert rows(session, Rating) == sum(len(app.reviews) for app in made)
         for app in made:
             found = session.exec(select(App).where(App.ident == app.ident)).one()
             assert found.people_count == found.run_count == len(app.uses)
@@ -45,7 +51,11 @@ def test_the_catalogue_is_in_the_store(empty_database: Database) -> None:
             hits = shelves.found(session, app.arabic.name, Filters(), number=1, locale="ar")
             assert hits.tiles.items[0].name == app.arabic.name
         page = queries.app_page(
-            session, made[0].ident, locale="en", panel_for=lambda _s, _a, release: release
+            session,
+            made[0].ident,
+            locale="en",
+            panel_for=lambda _s, _a, release: release,
+            ratings_for=no_ratings,
         )
         assert [version.version for version in page.versions][::-1] == [
             number for number, _day in made[0].versions
