@@ -31,7 +31,7 @@ WAITING_SHOWN = 50
 def _counts(app_id: AppId) -> list[ColumnElement[bool]]:
     return [
         col(Rating.app_id) == app_id,
-        col(Rating.is_current),
+        col(Rating.is_current).is_(True),
         col(Rating.state) == RatingState.SHOWN,
     ]
 
@@ -75,9 +75,9 @@ def reviews_page(
     Raises: AppNotFound.
     """
     app = queries.app_by_ident(session, ident)
-    wanted = [*_counts(app.id), Rating.words != ""]
+    wanted = [*_counts(app.id), col(Rating.words) != ""]
     if stars:
-        wanted.append(Rating.stars == stars)
+        wanted.append(col(Rating.stars) == stars)
     total = session.exec(select(func.count()).select_from(Rating).where(*wanted)).one()
     return ReviewsPage(
         app=app,

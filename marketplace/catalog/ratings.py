@@ -79,7 +79,7 @@ def may_rate(session: Session, app: App, person_id: AccountId, has_bought: HasBo
     """Whether this person has really used the app, and it is not theirs."""
     if app.owner_id == person_id:
         return False
-    used = select(Use.day).where(Use.app_id == app.id, Use.person_id == person_id).limit(1)
+    used = select(Use.times).where(Use.app_id == app.id, Use.person_id == person_id).limit(1)
     return session.exec(used).first() is not None or has_bought(session, person_id, app.id)
 
 
@@ -240,7 +240,7 @@ def _records(session: Session, reporters: list[AccountId]) -> dict[AccountId, tu
         .where(col(RatingFlag.reporter_id).in_(reporters))
         .group_by(col(RatingFlag.reporter_id))
     ).all()
-    return {reporter: (upheld, rejected) for reporter, upheld, rejected in rows}
+    return {AccountId(reporter): (upheld, rejected) for reporter, upheld, rejected in rows}
 
 
 def _weights(session: Session, rating_id: RatingId) -> list[float]:
@@ -249,7 +249,10 @@ def _weights(session: Session, rating_id: RatingId) -> list[float]:
             RatingFlag.rating_id == rating_id, RatingFlag.verdict == FlagVerdict.OPEN
         )
     ).all()
-    return [trust.accuracy(*record) for record in _records(session, list(reporters)).values()]
+    return [
+        trust.accuracy(*record)
+        for record in _records(session, [*map(AccountId, reporters)]).values()
+    ]
 
 
 def _move(session: Session, rating: Rating, state: RatingState, reason: str) -> None:
