@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from marketplace.inference.scheduler import QueueFull
+from marketplace.inference.ports import QueueFull
 
 RETRY_AFTER_S = 2
 

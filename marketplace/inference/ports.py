@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from marketplace.kernel.errors import Invalid, Unavailable
+from marketplace.kernel.errors import Invalid, Limited, Unavailable
 
 
 class EngineGone(Unavailable):
@@ -35,6 +35,10 @@ class ToolCall:
     id: str
     name: str
     arguments: str
+
+
+class QueueFull(Limited):
+    """More requests wait than the queue may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,9 @@ class Generation:
         tools: functions the model may ask for; its wishes come as `ToolCall` events. Excludes
             `json_schema` and `grammar`.
         adapter: sha256 of a LoRA adapter's file that the store has laid out for the engine.
+        release: within which prompts may share what was computed, `ident@version`; empty, the
+            app. People of a release share its system prompt; what a person typed stays theirs.
+        weight: the app's share of a busy engine, next to others' of 1.
     """
 
     request_id: str
@@ -86,6 +93,8 @@ class Generation:
     grammar: str | None = None
     tools: tuple[Tool, ...] = ()
     adapter: str | None = None
+    release: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ class Usage:
         prompt_tokens: prompt tokens that were read, including the cached ones.
         cached_tokens: prompt tokens that were found in the prefix cache.
         generated_tokens: tokens made, without the one that marks the end.
+        kv_token_ms: memory held, in tokens times milliseconds: 1,000 tokens for 2 s are 2,000,000.
     """
 
     prompt_tokens: int = 0
@@ -114,6 +124,7 @@ class Usage:
     queue_ms: int = 0
     prefill_ms: int = 0
     decode_ms: int = 0
+    kv_token_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +184,8 @@ class EngineStatus:
         tokens_per_s: generated tokens a second over the last seconds.
         busy_ms_total: how long the engine had something to do.
         compute_ms_total: the part of it that llama.cpp computed; the rest is our own work.
+        prompt_tokens_total: prompt tokens that were computed; `cached_tokens_total` were not.
+        preempted_total: how often a request was put back for another's.
     """
 
     ready: bool
@@ -195,6 +208,8 @@ class EngineStatus:
     waiting: int = 0
     tokens_per_s: float = 0.0
     prompt_tokens_total: int = 0
+    cached_tokens_total: int = 0
+    preempted_total: int = 0
     generated_tokens_total: int = 0
     steps_total: int = 0
     busy_ms_total: int = 0

@@ -1,197 +1,123 @@
-"""Who decodes next: admission, slots, KV reservation and the prefill budget, on plain data.
+"""Who decodes next: admission, the prefill budget and preemption, on plain data.
 
 The scheduler knows no clock, no model and no thread. Its owner calls `plan`, computes what the
 step says, tells `settle` and `sampled` what happened, and calls `end` for whatever ended.
 """
 
-from collections import deque
-from collections.abc import Hashable
-from dataclasses import dataclass
-from enum import StrEnum
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
+from itertools import chain, count, islice
 from math import ceil
 
-from marketplace.inference.ports import BadGeneration, Usage
-from marketplace.kernel.errors import Limited
+import numpy as np
 
-SMOOTHING = 0.2  # weight of the newest service time in the running mean
-FIRST_GUESS_S = 2.0  # service time assumed before any request has ended
+from marketplace.inference import fairness
+from marketplace.inference.fairness import App, FairQueue
+from marketplace.inference.ledger import Ledger, Transfer
+from marketplace.inference.pace import Pace
+from marketplace.inference.ports import BadGeneration, QueueFull
+from marketplace.inference.prefixes import Content, coming
+from marketplace.inference.sequences import (
+    Capacity,
+    Chunk,
+    Lane,
+    Request,
+    Sequence,
+    Shared,
+    State,
+    Step,
+)
+
 LONGEST_RETRY_S = 60
-FIRST_CHUNK = 256  # prompt tokens of a step until one was measured
-LEAST_CHUNK = 32  # prompt tokens below which a step is not made smaller
-ALONE_FACTOR = 4  # how much longer a step may take while nobody waits for its next token
-
-
-class QueueFull(Limited):
-    """More requests wait than the queue may hold."""
-
-
-class State(StrEnum):
-    """Where a sequence is on its way."""
-
-    WAITING = "waiting"
-    PREFILLING = "prefilling"
-    DECODING = "decoding"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """What one engine can hold.
-
-    Args:
-        slots: sequences computed together.
-        slot_tokens: tokens one sequence may hold.
-        kv_tokens: tokens all sequences together may reserve.
-        batch_tokens: most tokens of one step.
-        prefill_chunk: most prompt tokens of a step in which something decodes.
-        step_s: how long such a step should take at most, as measured steps foretell it.
-    """
-
-    slots: int
-    slot_tokens: int
-    kv_tokens: int
-    batch_tokens: int
-    prefill_chunk: int
-    queue_per_app: int
-    queue_total: int
-    step_s: float = 0.25
-
-
-@dataclass(slots=True, eq=False)
-class Sequence:
-    """One request on its way through the engine. Instants are monotonic seconds."""
-
-    key: Hashable
-    app: str
-    prompt_tokens: int
-    max_tokens: int
-    submitted_at: float
-    state: State = State.WAITING
-    slot: int = -1
-    prefilled: int = 0
-    generated: int = 0
-    admitted_at: float | None = None
-    decoding_since: float | None = None
-    ended_at: float | None = None
-    reason: str = ""
-
-    @property
-    def reserved_tokens(self) -> int:
-        """KV cells this sequence may come to need."""
-        return self.prompt_tokens + self.max_tokens
-
-    def usage(self) -> Usage:
-        """The receipt of an ended sequence: what was really computed, and for how long."""
-        ended = self.submitted_at if self.ended_at is None else self.ended_at
-        admitted = ended if self.admitted_at is None else self.admitted_at
-        decoding = ended if self.decoding_since is None else self.decoding_since
-        return Usage(
-            prompt_tokens=self.prefilled,
-            cached_tokens=0,
-            generated_tokens=self.generated,
-            queue_ms=round((admitted - self.submitted_at) * 1000),
-            prefill_ms=round((decoding - admitted) * 1000),
-            decode_ms=round((ended - decoding) * 1000),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Prompt tokens `start` to `start + count` of one sequence, to be read in this step."""
-
-    sequence: Sequence
-    start: int
-    count: int
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the prompt is complete after this chunk, so that a token can be sampled."""
-        return self.start + self.count == self.sequence.prompt_tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One computing step: one token for each of `decoding`, then the prompt chunks."""
-
-    admitted: tuple[Sequence, ...]
-    decoding: tuple[Sequence, ...]
-    chunks: tuple[Chunk, ...]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to compute."""
-        return not self.decoding and not self.chunks
+MOST_PREEMPTIONS = 2  # times one request may be put back, so that it comes to its end
+LEAST_GAP = 1024  # prompt tokens by which two apps may be apart without anything being put back
+POSITIONS_TOLD = 64  # waiting requests whose exact place in the queue is worked out
 
 
 class Scheduler:
-    """Continuous batching over a fixed number of slots; apps take turns, FIFO inside an app."""
+    """Continuous batching over a fixed number of places, fair to apps and then to people.
+
+    What an app was given counts at three points: whose request is admitted, whose prompt is read
+    first in a step, and whose answer is put back when a place is needed.
+    """
 
     def __init__(self, capacity: Capacity) -> None:
         self.capacity = capacity
+        self.preempted = 0
+        self._ledger = Ledger(
+            running=capacity.slots + capacity.guests,
+            kept=capacity.kept,
+            least=capacity.least_shared,
+        )
         self._sequences: dict[Hashable, Sequence] = {}
-        self._queues: dict[str, deque[Sequence]] = {}
-        self._turns: deque[str] = deque()
-        self._waiting = 0
-        self._free_slots = list(range(capacity.slots - 1, -1, -1))
-        self._free_kv_tokens = capacity.kv_tokens
-        self._prefilling: list[Sequence] = []
-        self._decoding: tuple[Sequence, ...] = ()
-        self._service_s = FIRST_GUESS_S
-        self._prefill_tokens_per_s: float | None = None
+        self._queue: FairQueue[Sequence] = FairQueue()
+        self._lanes: OrderedDict[str | None, Lane] = OrderedDict()
+        self._admissions = count()
+        self._read: list[Content] = []
+        self._pace = Pace(capacity)
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for a slot."""
-        return self._waiting
+        """Requests that wait for a place."""
+        return self._queue.waiting
 
     @property
     def active(self) -> int:
-        """Requests that hold a slot."""
-        return len(self._prefilling) + len(self._decoding)
+        """Requests that hold a place."""
+        return self._ledger.live
 
     @property
-    def free_kv_tokens(self) -> int:
-        """KV cells that no sequence has reserved."""
-        return self._free_kv_tokens
+    def cells(self) -> int:
+        """Tokens that are held in the cache, for requests and for later ones."""
+        return self._ledger.cells
 
     def find(self, key: Hashable) -> Sequence | None:
         """The sequence of a request that has not ended, if there is one."""
         return self._sequences.get(key)
 
-    def submit(
-        self, key: Hashable, *, app: str, prompt_tokens: int, max_tokens: int, now: float
-    ) -> Sequence:
-        """Queue one request behind its app's others.
+    def submit(self, request: Request, now: float) -> Sequence:
+        """Queue one request behind its person's others.
 
         `max_tokens` is cut to what the context holds after the prompt.
 
         Raises: BadGeneration when the prompt alone does not fit or the key is in use, QueueFull
             when too many wait.
         """
-        room = min(self.capacity.slot_tokens, self.capacity.kv_tokens) - prompt_tokens
+        prompt_tokens = len(request.prompt)
+        room = self.capacity.slot_tokens - prompt_tokens
         if room < 1:
             raise BadGeneration(
                 f"The text is {prompt_tokens} tokens long, but the model can hold "
                 f"{self.capacity.slot_tokens} together with its answer. Send a shorter text.",
                 rule="llm.context",
             )
-        if key in self._sequences:
+        if request.key in self._sequences:
             raise BadGeneration("A request with this number is being answered already.")
-        self._refuse_when_full(app)
-        sequence = Sequence(
-            key=key,
-            app=app,
-            prompt_tokens=prompt_tokens,
-            max_tokens=min(max_tokens, room),
-            submitted_at=now,
+        person = self._queue.person(request.app, request.person, weight=request.weight)
+        self._refuse_when_full(person.app)
+        max_tokens = min(request.max_tokens, room)
+        tokens = np.empty(prompt_tokens + max_tokens, dtype=np.int32)
+        tokens[:prompt_tokens] = request.prompt
+        content = Content(
+            namespace=(request.namespace, request.adapter),
+            app=request.app,
+            person=request.person,
+            tokens=tokens,
+            known=prompt_tokens,
+            shared=request.shared,
         )
-        queue = self._queues.get(app)
-        if queue is None:
-            queue = self._queues[app] = deque()
-            self._turns.append(app)
-        queue.append(sequence)
-        self._sequences[key] = sequence
-        self._waiting += 1
+        sequence = Sequence(
+            key=request.key,
+            person=person,
+            adapter=request.adapter,
+            content=content,
+            prompt_tokens=prompt_tokens,
+            max_tokens=max_tokens,
+            since=now,
+        )
+        self._queue.push(person, sequence.key, sequence)
+        self._sequences[sequence.key] = sequence
         return sequence
 
     def retry_after_s(self) -> int:
@@ -200,143 +126,256 @@ class Scheduler:
         Every slot takes up a request each `mean service time`, and the apps that wait take turns:
         with 8 slots, 4 s a request and 6 waiting apps, an app gets a turn every 4 / 8 * 6 = 3 s.
         """
-        turn_s = self._service_s / self.capacity.slots * max(1, len(self._turns))
+        turn_s = self._pace.service_s / self.capacity.slots * max(1, self._queue.apps_waiting)
         return min(LONGEST_RETRY_S, max(1, ceil(turn_s)))
 
     def positions(self) -> dict[Hashable, int]:
-        """For each waiting request, how many are admitted before it if nobody leaves."""
-        order: dict[Hashable, int] = {}
-        queues = [list(self._queues[app]) for app in self._turns]
-        for turn in range(max(map(len, queues), default=0)):
-            for queue in queues:
-                if turn < len(queue):
-                    order[queue[turn].key] = len(order)
-        return order
+        """For the next waiting requests, how many are admitted before each if nobody leaves."""
+        next_ones = islice(self._queue.in_order(), POSITIONS_TOLD)
+        return {sequence.key: position for position, sequence in enumerate(next_ones)}
 
     def plan(self, now: float) -> Step:
         """Admit what fits and say what to compute next."""
-        admitted = tuple(self._admit(now))
-        decoding = self._decoding
-        budget = self._prefill_budget()
-        chunks = []
-        for sequence in self._prefilling:
-            if budget <= 0:
-                break
-            count = min(budget, sequence.prompt_tokens - sequence.prefilled)
-            chunks.append(Chunk(sequence, sequence.prefilled, count))
-            budget -= count
-        return Step(admitted, decoding, tuple(chunks))
+        transfers = [*self._keep(now), *self._follow(now), *self._admit(now)]
+        if not transfers and (move := self._ledger.close_gap()) is not None:
+            transfers.append(move)
+            for lane in self._lanes.values():
+                lane.set_decoding(list(lane.decoding))
+        for adapter, lane in self._lanes.items():
+            if lane.is_ready:
+                self._lanes.move_to_end(adapter)
+                chunks = self._chunks(lane)
+                return Step(adapter, tuple(transfers), lane.decoding, chunks)
+        return Step(transfers=tuple(transfers))
 
     def settle(self, step: Step, now: float, took_s: float = 0.0) -> None:
-        """Book the prompt tokens that a computed step has read.
+        """Book what a computed step has read and written.
 
         Args:
             took_s: how long the step was computed, from which the size of the next follows.
         """
-        tokens = sum(chunk.count for chunk in step.chunks)
-        # Small chunks measure the decoding beside them, not how fast prompts are read.
-        if tokens >= LEAST_CHUNK and took_s > 0:
-            rate, known = tokens / took_s, self._prefill_tokens_per_s
-            self._prefill_tokens_per_s = (
-                rate if known is None else known + SMOOTHING * (rate - known)
-            )
+        self._pace.computed(step, took_s)
+        lane = self._lanes.get(step.adapter)
+        if lane is None:
+            return
+        for person, decoding in lane.shares:
+            fairness.charge(person, self._pace.decode_cost * decoding)
+        for sequence in step.decoding:
+            if sequence.state is State.DECODING:
+                sequence.hold(sequence.content.length + 1, now)
+        has_read = []
         for chunk in step.chunks:
             sequence = chunk.sequence
             if sequence.state is not State.PREFILLING:
                 continue
-            sequence.prefilled += chunk.count
-            if sequence.prefilled == sequence.prompt_tokens:
-                sequence.state = State.DECODING
-                sequence.decoding_since = now
-                self._prefilling.remove(sequence)
-                self._decoding = (*self._decoding, sequence)
+            sequence.hold(chunk.start + chunk.count, now)
+            if chunk.is_last:
+                sequence.move_to(State.DECODING, now)
+                lane.prefilling.remove(sequence)
+                self._read.append(sequence.content)
+                has_read.append(sequence)
+        if has_read:
+            lane.set_decoding([*lane.decoding, *has_read])
 
-    def sampled(self, sequence: Sequence) -> bool:
+    def sampled(self, sequence: Sequence, token: int) -> bool:
         """Book one generated token. Returns whether it was the last one allowed."""
+        content = sequence.content
+        content.tokens[content.known] = token
+        content.known += 1
         sequence.generated += 1
         return sequence.generated >= sequence.max_tokens
 
-    def end(self, sequence: Sequence, reason: str, now: float) -> None:
-        """End a sequence from any state; its slot and reservation are free at once."""
+    def end(self, sequence: Sequence, reason: str, now: float, *, is_lost: bool = False) -> None:
+        """End a sequence from any state; its place is free at once.
+
+        Args:
+            is_lost: its cells can no longer be relied on, so nobody may take them over.
+        """
         if sequence.state is State.ENDED:
             return
         if sequence.state is State.WAITING:
-            self._leave_queue(sequence)
+            self._queue.remove(sequence.person, sequence.key)
         else:
-            if sequence.state is State.PREFILLING:
-                self._prefilling.remove(sequence)
-            else:
-                self._decoding = tuple(s for s in self._decoding if s is not sequence)
-            self._free_slots.append(sequence.slot)
-            self._free_kv_tokens += sequence.reserved_tokens
-            service_s = now - (now if sequence.admitted_at is None else sequence.admitted_at)
-            self._service_s += SMOOTHING * (service_s - self._service_s)
-        sequence.state = State.ENDED
+            self._leave(sequence, now)
+            if is_lost:
+                self._ledger.drop(sequence.content)
+            self._pace.served(now - sequence.admitted_at)
+        sequence.move_to(State.ENDED, now)
         sequence.reason = reason
-        sequence.ended_at = now
         del self._sequences[sequence.key]
 
-    def _prefill_budget(self) -> int:
-        """Prompt tokens of the next step: as many as memory, fairness and patience allow.
+    def make_room(self, now: float) -> list[int]:
+        """Free cells after llama.cpp found none: idle places first, then one request is put back.
 
-        On a machine that reads 200 tokens a second, a step of 0.25 s beside running answers
-        takes 50 of them; alone it may take 200, so that a cancellation waits 1 s at most.
+        Returns: the places to be emptied; none when a single request is left that could not.
         """
-        room = self.capacity.batch_tokens - len(self._decoding)
-        step_s = self.capacity.step_s
-        if self._decoding:
-            room = min(room, self.capacity.prefill_chunk)
+        if idle := self._ledger.evict():
+            return idle
+        running = list(self._running())
+        if len(running) < 2:
+            return []
+        victim = max(running, key=lambda s: (s.person.app.counter, s.admission))
+        place = victim.place
+        self._put_back(victim, now)
+        self._ledger.evict()
+        return [place]
+
+    def _running(self) -> Iterator[Sequence]:
+        for lane in self._lanes.values():
+            yield from chain(lane.decoding, lane.prefilling)
+
+    def _keep(self, now: float) -> list[Transfer]:
+        """The copies that keep system prompts which were read in the last step."""
+        kept = [self._ledger.keep(content, now) for content in self._read]
+        self._read = []
+        return [transfer for transfer in kept if transfer is not None]
+
+    def _follow(self, now: float) -> list[Transfer]:
+        """The copies for those who waited until another had read their common beginning."""
+        transfers = []
+        for lane in self._lanes.values():
+            for sequence in lane.prefilling:
+                if sequence.waits_for is not None and not sequence.waits_for.is_pending:
+                    match = self._ledger.match(sequence.content)
+                    cached = match.count if match is not None else 0
+                    sequence.waits_for = self._leader(lane, sequence, cached)
+                    if sequence.waits_for is None:
+                        content = sequence.content
+                        transfers.append(self._ledger.fill(content, match, content.place, now))
+                        self._begin(sequence, now)
+        return transfers
+
+    def _admit(self, now: float) -> list[Transfer]:
+        transfers = []
+        while (sequence := self._queue.first()) is not None and self._has_place(sequence, now):
+            self._queue.remove(sequence.person, sequence.key)
+            lane = self._lanes.setdefault(sequence.adapter, Lane())
+            match = self._ledger.match(sequence.content)
+            cached = match.count if match is not None else 0
+            sequence.waits_for = self._leader(lane, sequence, cached)
+            if sequence.waits_for is not None:
+                match, cached = None, sequence.waits_for.count
+            fairness.enter(sequence.person)
+            # What a preemption throws away is computed again at the store's expense.
+            if not sequence.preemptions:
+                fairness.charge(sequence.person, sequence.content.known - cached)
+            sequence.to_read = sequence.content.known
+            sequence.admitted_at, sequence.admission = now, next(self._admissions)
+            sequence.move_to(State.PREFILLING, now)
+            lane.prefilling.append(sequence)
+            transfers.append(self._ledger.open(sequence.content, match, now))
+            self._begin(sequence, now)
+        return transfers
+
+    def _begin(self, sequence: Sequence, now: float) -> None:
+        taken_over = sequence.content.length
+        sequence.kv_at = now
+        sequence.hold(taken_over, now)
+        if not sequence.preemptions:
+            sequence.cached = taken_over
+
+    def _leader(self, lane: Lane, sequence: Sequence, cached: int) -> Shared | None:
+        """Whose prompt is worth waiting for, next to the `cached` tokens that are there already."""
+        reading = {
+            id(other.content): other
+            for other in lane.prefilling
+            if other.waits_for is None and other.content.namespace == sequence.content.namespace
+        }
+        contents = [other.content for other in reading.values()]
+        match = coming(sequence.content, contents, least=cached + self.capacity.least_shared)
+        if match is None:
+            return None
+        return Shared(reading[id(match.content)], match.content, match.count)
+
+    def _has_place(self, sequence: Sequence, now: float) -> bool:
+        """Whether there is a place for the next in turn, if need be by putting another back."""
+        slots, app = self.capacity.slots, sequence.person.app
+        if self._ledger.live < slots:
+            return True
+        if app.running:
+            return False
+        if self._ledger.free and any(s.person.app.running > 1 for s in self._running()):
+            return True
+        victim = self._victim(app)
+        if victim is not None:
+            self._put_back(victim, now)
+        return victim is not None
+
+    def _victim(self, app: "App[Sequence]") -> Sequence | None:
+        """Whom to put back for an app of which nothing runs; the newest of whoever was given most.
+
+        Fair game is an app that holds over one slot more than its share, or was given more by what
+        would be thrown away. Of 8 slots, an app that holds all keeps 5 when others
+        come one by one, 4 when two come together.
+        """
+        running = [s for s in self._running() if s.preemptions < MOST_PREEMPTIONS]
+        apps = {id(s.person.app): s.person.app for s in self._running()}
+        per_weight = self.capacity.slots / (app.weight + sum(a.weight for a in apps.values()))
+        victims = [
+            s
+            for s in running
+            if (rich := s.person.app).running > 1 + ceil(per_weight * rich.weight)
+            or (rich.counter - app.counter) * rich.weight > max(LEAST_GAP, s.content.length)
+        ]
+        return max(victims, key=lambda s: (s.person.app.counter, s.admission), default=None)
+
+    def _put_back(self, sequence: Sequence, now: float) -> None:
+        """Take a place away; the sequence goes on with what it made, before its person's others."""
+        content = sequence.content
+        self._leave(sequence, now)
+        sequence.content = replace(
+            content, place=-1, length=0, known=sequence.prompt_tokens + sequence.generated
+        )
+        sequence.waits_for = None
+        sequence.preemptions += 1
+        sequence.move_to(State.WAITING, now)
+        self._queue.push(sequence.person, sequence.key, sequence, is_back=True)
+        self.preempted += 1
+
+    def _leave(self, sequence: Sequence, now: float) -> None:
+        """Take a sequence out of its lane and its place; what the place holds stays."""
+        lane = self._lanes[sequence.adapter]
+        if sequence.state is State.PREFILLING:
+            lane.prefilling.remove(sequence)
         else:
-            step_s *= ALONE_FACTOR
-        if self._prefill_tokens_per_s is None:
-            return min(room, FIRST_CHUNK)
-        in_time = self._prefill_tokens_per_s * step_s
-        return room if in_time >= room else min(room, max(LEAST_CHUNK, int(in_time)))
+            lane.set_decoding([other for other in lane.decoding if other is not sequence])
+        if not lane.prefilling and not lane.decoding:
+            del self._lanes[sequence.adapter]
+        content = sequence.content
+        sequence.hold(content.length, now)
+        content.known = content.length
+        self._ledger.close(content, now)
+        fairness.leave(sequence.person)
 
-    def _admit(self, now: float) -> list[Sequence]:
-        admitted = []
-        while self._turns and self._free_slots:
-            sequence = self._queues[self._turns[0]][0]
-            # The next in turn waits for its room rather than being overtaken: nobody starves.
-            if sequence.reserved_tokens > self._free_kv_tokens:
+    def _chunks(self, lane: Lane) -> tuple[Chunk, ...]:
+        """The prompt tokens of a step: whose app, then who, was given least comes first."""
+        ready = [sequence for sequence in lane.prefilling if sequence.waits_for is None]
+        ready.sort(key=lambda s: (s.person.app.counter, s.person.counter, s.admission))
+        budget = self._pace.prefill_budget(len(lane.decoding))
+        chunks = []
+        for sequence in ready:
+            if budget <= 0:
                 break
-            self._queues[sequence.app].popleft()
-            self._turns.popleft()
-            if self._queues[sequence.app]:
-                self._turns.append(sequence.app)
-            else:
-                del self._queues[sequence.app]
-            self._waiting -= 1
-            self._free_kv_tokens -= sequence.reserved_tokens
-            sequence.slot = self._free_slots.pop()
-            sequence.state = State.PREFILLING
-            sequence.admitted_at = now
-            self._prefilling.append(sequence)
-            admitted.append(sequence)
-        return admitted
+            start = sequence.content.length
+            chunk = Chunk(sequence, start, min(budget, sequence.to_read - start))
+            chunks.append(chunk)
+            budget -= chunk.count
+        return tuple(sorted(chunks, key=lambda chunk: chunk.sequence.place))
 
-    def _leave_queue(self, sequence: Sequence) -> None:
-        queue = self._queues[sequence.app]
-        queue.remove(sequence)
-        self._waiting -= 1
-        if not queue:
-            del self._queues[sequence.app]
-            self._turns.remove(sequence.app)
-
-    def _refuse_when_full(self, app: str) -> None:
+    def _refuse_when_full(self, app: "App[Sequence]") -> None:
         retry_after_s = self.retry_after_s()
         # A free slot takes up a waiting request at the next plan, so it counts as room.
-        free_slots = len(self._free_slots)
-        if len(self._queues.get(app, ())) >= self.capacity.queue_per_app + free_slots:
+        free_slots = max(0, self.capacity.slots - self._ledger.live)
+        if app.waiting >= self.capacity.queue_per_app + free_slots:
             raise QueueFull(
                 f"{self.capacity.queue_per_app} requests of this app are waiting already. "
                 f"Try again in {retry_after_s} s.",
                 retry_after_s=retry_after_s,
                 rule="llm.queue",
             )
-        if self._waiting >= self.capacity.queue_total + free_slots:
+        if self._queue.waiting >= self.capacity.queue_total + free_slots:
             raise QueueFull(
-                f"The language model has {self._waiting} requests waiting already. "
+                f"The language model has {self._queue.waiting} requests waiting already. "
                 f"Try again in {retry_after_s} s.",
                 retry_after_s=retry_after_s,
                 rule="llm.queue",

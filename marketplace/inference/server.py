@@ -17,8 +17,7 @@ from typing import Any
 
 from marketplace.inference.frames import BadFrame, FrameReader, pack
 from marketplace.inference.host import EngineHost
-from marketplace.inference.ports import Embedded, Embedding, Finished, Generation
-from marketplace.inference.scheduler import QueueFull
+from marketplace.inference.ports import Embedded, Embedding, Finished, Generation, QueueFull
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.wire import (
     from_event,

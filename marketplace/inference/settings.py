@@ -21,6 +21,13 @@ class InferenceSettings(BaseModel):
         le=256,
         description="Requests that are computed together. Each reserves its own context in memory.",
     )
+    kept_prompts: int = Field(
+        default=4,
+        ge=0,
+        le=64,
+        description="System prompts of apps that are kept computed, so that the next person who "
+        "uses the app need not wait for it. Each takes as much memory as a request.",
+    )
     threads: int = Field(
         default=0,
         ge=0,

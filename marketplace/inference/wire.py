@@ -19,11 +19,11 @@ from marketplace.inference.ports import (
     ModelUnavailable,
     Piece,
     Queued,
+    QueueFull,
     Tool,
     ToolCall,
     Usage,
 )
-from marketplace.inference.scheduler import QueueFull
 from marketplace.kernel.errors import CaravanError, Invalid, Limited
 
 LOADING = "llm.loading"
@@ -103,6 +103,8 @@ class GenerationFrame(BaseModel):
     grammar: Annotated[str, Field(max_length=65_536)] | None
     tools: list[ToolFrame] = Field(max_length=64)
     adapter: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
+    release: Annotated[str, Field(max_length=200)]
+    weight: float = Field(ge=0.01, le=100, allow_inf_nan=False)
 
     def generation(self) -> Generation:
         """The generation it stands for."""
@@ -121,6 +123,8 @@ class GenerationFrame(BaseModel):
             grammar=self.grammar,
             tools=tuple(Tool(tool.name, tool.description, tool.parameters) for tool in self.tools),
             adapter=self.adapter,
+            release=self.release,
+            weight=self.weight,
         )
 
 
@@ -133,6 +137,7 @@ def from_generation(generation: Generation) -> dict[str, Any]:
         "messages": [_from_message(message) for message in generation.messages],
         "temperature": float(generation.temperature),
         "top_p": float(generation.top_p),
+        "weight": float(generation.weight),
         "stop": list(generation.stop),
         "json_schema": None if schema is None else dict(schema),
         "tools": [

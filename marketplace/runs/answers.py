@@ -116,6 +116,7 @@ class Answers:
             seed=self._grant.seed & 0xFFFFFFFF,
             json_schema=schema,
             tools=prompts.tools(payload),
+            release=f"{self._grant.ident}@{self._grant.version}",
         )
 
     def _open(self, payload: dict[str, Any]) -> int:

@@ -73,8 +73,7 @@ def test_an_answer_is_pieces_and_then_its_end(inference: Inference) -> None:
 def test_the_receipt_counts_the_tokens_of_prompt_and_answer(inference: Inference) -> None:
     usage = end_of(list(inference.generate(make_generation(max_tokens=100)))).usage
     assert usage.generated_tokens == 26
-    assert usage.prompt_tokens > 0
-    assert usage.cached_tokens == 0
+    assert 0 <= usage.cached_tokens < usage.prompt_tokens
     assert min(usage.queue_ms, usage.prefill_ms, usage.decode_ms) >= 0
 
 

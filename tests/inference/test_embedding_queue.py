@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.inference.embedding_queue import EmbeddingQueue, Job
-from marketplace.inference.scheduler import QueueFull
+from marketplace.inference.ports import QueueFull
 
 
 def make_queue(**given: int) -> EmbeddingQueue:

@@ -13,14 +13,22 @@ from marketplace.inference.ports import ModelUnavailable
 type_rows = npt.NDArray[np.float32]
 CONTEXT_GRAIN = 256  # llama.cpp pads a sequence's context to this
 LARGEST_UBATCH = 512
+LEAST_SHARED = 16
+
+
+NO_ROOM = 1  # llama_decode found no cells for the batch, and has changed nothing
 
 
 class ComputeFailed(Exception):
     """llama.cpp could not compute a step; the sequences of the step are lost."""
 
 
+class NoRoom(Exception):
+    """The cache has no room for a step; it may be tried again with less in it."""
+
+
 class Context:
-    """Split KV: each of `slots` sequences has `slot_tokens` cells of its own.
+    """Split KV: each of `places` sequences has `slot_tokens` cells of its own.
 
     One thread at a time may use a context.
     """
@@ -29,12 +37,12 @@ class Context:
         self,
         model: Model,
         *,
-        slots: int,
+        places: int,
         slot_tokens: int,
         batch_tokens: int,
         threads: int,
     ) -> None:
-        """Reserve the KV cache; with too little memory, for half as many sequences, and so on.
+        """Reserve the KV cache; with too little memory, for a third fewer sequences, and so on.
 
         Raises: ModelUnavailable when not even one sequence fits.
         """
@@ -42,16 +50,17 @@ class Context:
         wanted = min(slot_tokens, trained) if slot_tokens else trained
         self._handle: Any = None
         while not self._handle:
-            self._handle = _reserve(model, slots, wanted, batch_tokens, threads)
+            self._handle = _reserve(model, places, wanted, batch_tokens, threads)
             if self._handle:
                 break
-            if slots == 1:
+            if places == 1:
                 raise ModelUnavailable(
                     f"There is not enough memory for a context of {wanted} tokens: "
                     f"{take_last_error() or 'llama.cpp gives no reason'}. Set a smaller context."
                 )
-            slots //= 2
-        self.slots = slots
+            places -= -(-places // 3)
+        self.places = places
+        self._model = model.handle
         self.slot_tokens = min(wanted, int(llama.llama_n_ctx_seq(self._handle)))
         self.batch_tokens = batch_tokens
         self._memory = llama.llama_get_memory(self._handle)
@@ -62,25 +71,45 @@ class Context:
         self._allocate_batch(batch_tokens)
 
     @property
+    def least_shared(self) -> int:
+        """Fewest tokens worth a copy from place to place, which moves the cells of a whole one.
+
+        A place of 4,096 tokens is copied in the time of a few tokens on any machine, so from 16
+        it pays; one of 131,072 from 512. Memory that is no list of cells can only be kept whole.
+        """
+        model = self._model
+        if llama.llama_model_is_recurrent(model) or llama.llama_model_is_hybrid(model):
+            return self.slot_tokens
+        return max(LEAST_SHARED, self.slot_tokens // 256)
+
+    @property
     def handle(self) -> Any:
         """llama.cpp's own pointer."""
         return self._handle
 
-    def put_decoding(self, slots: type_tokens, tokens: type_tokens, positions: type_tokens) -> None:
-        """Begin a batch with one token for each of `slots`, all of whose logits are wanted."""
-        count = len(slots)
-        self._token[:count] = tokens
-        self._position[:count] = positions
-        self._sequence[:count] = slots
-        self._wants_logits[:count] = 1
-        self._count = count
+    def clear_batch(self) -> None:
+        """Begin an empty batch."""
+        self._count = 0
 
-    def put_prompt(self, slot: int, tokens: type_tokens, start: int, *, is_last: bool) -> int:
+    def put_decoding(self, places: type_tokens, tokens: type_tokens, positions: type_tokens) -> int:
+        """Add one token for each of `places`, all of whose logits are wanted.
+
+        Returns: the batch index of the first.
+        """
+        first, end = self._count, self._count + len(places)
+        self._token[first:end] = tokens
+        self._position[first:end] = positions
+        self._sequence[first:end] = places
+        self._wants_logits[first:end] = 1
+        self._count = end
+        return first
+
+    def put_prompt(self, place: int, tokens: type_tokens, start: int, *, is_last: bool) -> int:
         """Add prompt tokens at positions `start` and on. Returns the batch index of the last."""
         first, end = self._count, self._count + len(tokens)
         self._token[first:end] = tokens
         self._position[first:end] = self._ascending[start : start + len(tokens)]
-        self._sequence[first:end] = slot
+        self._sequence[first:end] = place
         self._wants_logits[first:end] = 0
         if is_last:
             self._wants_logits[end - 1] = 1
@@ -88,9 +117,11 @@ class Context:
         return end - 1
 
     def compute(self) -> None:
-        """Compute the batch. Raises: ComputeFailed when llama.cpp refuses it."""
+        """Compute the batch. Raises: NoRoom, or ComputeFailed when llama.cpp refuses it."""
         self._batch.n_tokens = self._count
         status = llama.llama_decode(self._handle, self._batch)
+        if status == NO_ROOM:
+            raise NoRoom
         if status != 0:
             raise ComputeFailed(f"llama_decode answered {status}: {take_last_error()}")
 
@@ -106,9 +137,18 @@ class Context:
             self._logits = np.ctypeslib.as_array(pointer, shape=(rows, self._vocab_size))
         return self._logits[:rows]
 
-    def forget(self, slot: int) -> None:
-        """Empty the cells of one slot."""
-        llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
+    def transfer(self, source: int, place: int, count: int) -> None:
+        """Make `place` hold the first `count` tokens of `source`, and nothing else.
+
+        Between places llama.cpp copies whole buffers, at the beginning of the next `compute`.
+        """
+        if count and source != place:
+            llama.llama_memory_seq_cp(self._memory, source, place, -1, -1)
+        llama.llama_memory_seq_rm(self._memory, place, count or -1, -1)
+
+    def forget(self, place: int) -> None:
+        """Empty the cells of one place."""
+        llama.llama_memory_seq_rm(self._memory, place, -1, -1)
 
     def close(self) -> None:
         """Free the KV cache."""
@@ -138,11 +178,11 @@ class Context:
         self._batch.logits = self._wants_logits.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
 
 
-def _reserve(model: Model, slots: int, slot_tokens: int, batch_tokens: int, threads: int) -> Any:
+def _reserve(model: Model, places: int, slot_tokens: int, batch_tokens: int, threads: int) -> Any:
     params = llama.llama_context_default_params()
     padded = -(-slot_tokens // CONTEXT_GRAIN) * CONTEXT_GRAIN
-    params.n_ctx = slots * padded
-    params.n_seq_max = slots
+    params.n_ctx = places * padded
+    params.n_seq_max = places
     params.kv_unified = False
     params.n_batch = batch_tokens
     params.n_ubatch = min(LARGEST_UBATCH, batch_tokens)

@@ -4,16 +4,18 @@ import time
 from collections.abc import Callable, Hashable
 from collections.abc import Sequence as Listing
 from dataclasses import dataclass, field
+from itertools import count
 from queue import Empty, SimpleQueue
 
 import numpy as np
 
 from marketplace.inference.answers import AnswerStream
-from marketplace.inference.engine.context import ComputeFailed, Context
-from marketplace.inference.engine.model import Model, type_tokens
+from marketplace.inference.engine.context import ComputeFailed, Context, NoRoom
+from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import NO_TOKEN, Candidates, Sampler
 from marketplace.inference.ports import BadGeneration, Finished, ModelUnavailable, Queued
-from marketplace.inference.scheduler import Capacity, Scheduler, Sequence, Step
+from marketplace.inference.scheduler import POSITIONS_TOLD, Scheduler
+from marketplace.inference.sequences import Capacity, Request, Sequence, Step
 from marketplace.inference.wire import type_event
 from marketplace.kernel.errors import CaravanError
 
@@ -25,21 +27,23 @@ RATE_WINDOW_S = 2.0
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One prepared request: its prompt as tokens, its sampler and its answer so far.
+    """One prepared request: its sampler and its answer so far.
 
     Args:
         pieces: the bytes of every token, as this answer shows them.
     """
 
-    key: Hashable
-    app: str
-    tokens: type_tokens
-    max_tokens: int
+    request: Request
     sampler: Sampler
     answer: AnswerStream
     pieces: tuple[bytes, ...]
     sequence: Sequence | None = field(default=None)
     position: int = -1
+
+    @property
+    def key(self) -> Hashable:
+        """By which its events are told apart."""
+        return self.request.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +83,16 @@ class Decoder:
         self._inbox: SimpleQueue[Ticket | Cancel | Stop] = SimpleQueue()
         self._tickets: dict[Hashable, Ticket] = {}
         self._events: type_events = []
-        self._last_token = np.zeros(capacity.slots, dtype=np.int32)
-        self._next_position = np.zeros(capacity.slots, dtype=np.int32)
+        self._last_token = np.zeros(context.places, dtype=np.int32)
+        self._next_position = np.zeros(context.places, dtype=np.int32)
         self._decoding: tuple[Sequence, ...] = ()
-        self._decoding_slots = np.zeros(0, dtype=np.int32)
-        self._decoding_outputs: list[tuple[Ticket, int]] = []
+        self._decoding_places = np.zeros(0, dtype=np.int32)
+        self._decoding_tickets: list[Ticket] = []
         self._positions_at = 0.0
         self._rate_since, self._rate_tokens, self._rate = clock(), 0, 0.0
         self.step_began_at: float | None = None  # by `clock`; None between steps
         self.prompt_tokens = 0
+        self.cached_tokens = 0
         self.generated_tokens = 0
         self.steps = 0
         self.busy_s = 0.0  # everything but the waiting for a first request
@@ -103,6 +108,11 @@ class Decoder:
     def waiting(self) -> int:
         """Requests that wait for a slot."""
         return self._scheduler.waiting
+
+    @property
+    def preempted(self) -> int:
+        """Requests that were put back for others."""
+        return self._scheduler.preempted
 
     @property
     def tokens_per_s(self) -> float:
@@ -158,69 +168,79 @@ class Decoder:
 
     def _enqueue(self, ticket: Ticket) -> None:
         try:
-            ticket.sequence = self._scheduler.submit(
-                ticket.key,
-                app=ticket.app,
-                prompt_tokens=len(ticket.tokens),
-                max_tokens=ticket.max_tokens,
-                now=self._clock(),
-            )
+            ticket.sequence = self._scheduler.submit(ticket.request, self._clock())
         except CaravanError as error:
             ticket.sampler.close()
             self._events.append((ticket.key, error))
             return
         self._tickets[ticket.key] = ticket
+        # Whoever is near the front is told its exact place as it changes, the others once.
+        if (behind := self._scheduler.waiting - 1) > POSITIONS_TOLD:
+            ticket.position = behind
+            self._events.append((ticket.key, Queued(behind)))
 
     def _step(self) -> None:
         began = self._clock()
         step = self._scheduler.plan(began)
+        for transfer in step.transfers:
+            self._context.transfer(transfer.source, transfer.place, transfer.count)
+            self._last_token[transfer.place] = self._last_token[transfer.source]
         if step.is_empty:
             return
         outputs = self._fill(step)
         computing_since = self._clock()
         try:
             self._context.compute()
+        except NoRoom:
+            self._make_room(step)
+            return
         except ComputeFailed as error:
-            self._fail(step, error)
+            self._fail(step, str(error))
             return
         now = self._clock()
         self.steps += 1
         self.compute_s += now - computing_since
         self._scheduler.settle(step, now, now - began)
-        self._next_position[self._decoding_slots] += 1
+        self._next_position[self._decoding_places] += 1
         self.prompt_tokens += sum(chunk.count for chunk in step.chunks)
         if outputs:
             self._sample(outputs, now)
 
     def _fill(self, step: Step) -> list[tuple[Ticket, int]]:
         """Write the step into the batch. Returns whose logits come back, in row order."""
-        # The scheduler hands out the same tuple until somebody joins or leaves, so a step in
-        # which all go on costs no work per sequence here.
+        # The scheduler hands out the same tuple until somebody joins, leaves or moves, so a step
+        # in which all go on costs no work per sequence here.
         if step.decoding is not self._decoding:
             self._decoding = step.decoding
-            slots = [sequence.slot for sequence in step.decoding]
-            self._decoding_slots = np.array(slots, dtype=np.int32)
-            self._decoding_outputs = [
-                (self._tickets[sequence.key], row) for row, sequence in enumerate(step.decoding)
-            ]
-        slots_now = self._decoding_slots
-        self._context.put_decoding(
-            slots_now, self._last_token[slots_now], self._next_position[slots_now]
-        )
-        if not step.chunks:
-            return self._decoding_outputs
-        outputs = list(self._decoding_outputs)
+            self._decoding_places = np.array([s.place for s in step.decoding], dtype=np.int32)
+            self._next_position[self._decoding_places] = [s.content.length for s in step.decoding]
+            self._decoding_tickets = [self._tickets[s.key] for s in step.decoding]
+        self._context.clear_batch()
+        outputs: list[tuple[Ticket, int]] = []
+        done = 0
+        # llama.cpp computes together what stands in the order of places, so chunks go between.
         for chunk in step.chunks:
             sequence = chunk.sequence
-            ticket = self._tickets[sequence.key]
-            tokens = ticket.tokens[chunk.start : chunk.start + chunk.count]
+            before = int(np.searchsorted(self._decoding_places, sequence.place))
+            self._fill_decoding(done, before, outputs)
+            done = before
+            tokens = sequence.content.tokens[chunk.start : chunk.start + chunk.count]
             index = self._context.put_prompt(
-                sequence.slot, tokens, chunk.start, is_last=chunk.is_last
+                sequence.place, tokens, chunk.start, is_last=chunk.is_last
             )
             if chunk.is_last:
-                self._next_position[sequence.slot] = sequence.prompt_tokens
-                outputs.append((ticket, index))
+                outputs.append((self._tickets[sequence.key], index))
+        self._fill_decoding(done, len(self._decoding_places), outputs)
         return outputs
+
+    def _fill_decoding(self, start: int, end: int, outputs: list[tuple[Ticket, int]]) -> None:
+        if start == end:
+            return
+        places = self._decoding_places[start:end]
+        first = self._context.put_decoding(
+            places, self._last_token[places], self._next_position[places]
+        )
+        outputs += zip(self._decoding_tickets[start:end], count(first), strict=False)
 
     def _sample(self, outputs: Listing[tuple[Ticket, int]], now: float) -> None:
         logits = self._context.logits(len(outputs))
@@ -247,7 +267,7 @@ class Decoder:
             return
         sequence = ticket.sequence
         assert sequence is not None  # a ticket in a step was admitted
-        is_last = self._scheduler.sampled(sequence)
+        is_last = self._scheduler.sampled(sequence, token)
         for event in ticket.answer.push(ticket.pieces[token]):
             self._events.append((ticket.key, event))
         if ticket.answer.is_stopped:
@@ -255,7 +275,7 @@ class Decoder:
         elif is_last:
             self._end(ticket, "length", now)
         else:
-            self._last_token[sequence.slot] = token
+            self._last_token[sequence.place] = token
 
     def _end(self, ticket: Ticket, reason: str, now: float) -> None:
         sequence = self._release(ticket, reason, now)
@@ -264,22 +284,32 @@ class Decoder:
         finished = Finished(reason, sequence.usage(), self._model_name)
         self._events.append((ticket.key, finished))
 
-    def _release(self, ticket: Ticket, reason: str, now: float) -> Sequence:
+    def _release(
+        self, ticket: Ticket, reason: str, now: float, *, is_lost: bool = False
+    ) -> Sequence:
         sequence = ticket.sequence
         assert sequence is not None  # only enqueued tickets are released
-        self._scheduler.end(sequence, reason, now)
-        if sequence.slot >= 0:
-            self._context.forget(sequence.slot)
+        self._scheduler.end(sequence, reason, now, is_lost=is_lost)
+        self.cached_tokens += sequence.cached
         ticket.sampler.close()
         del self._tickets[ticket.key]
         return sequence
 
-    def _fail(self, step: Step, error: ComputeFailed) -> None:
+    def _make_room(self, step: Step) -> None:
+        """Free cells and let the next plan try again; fail one request only if it is alone."""
+        places = self._scheduler.make_room(self._clock())
+        for place in places:
+            self._context.forget(place)
+        if not places:
+            self._fail(step, "its text does not fit into the model's memory")
+
+    def _fail(self, step: Step, reason: str) -> None:
         now = self._clock()
+        sentence = f"The model could not compute this answer ({reason}). Try again."
         for sequence in (*step.decoding, *(chunk.sequence for chunk in step.chunks)):
             ticket = self._tickets[sequence.key]
-            self._release(ticket, "failed", now)
-            sentence = f"The model could not compute this answer ({error}). Try again."
+            self._context.forget(sequence.place)
+            self._release(ticket, "failed", now, is_lost=True)
             self._events.append((ticket.key, ModelUnavailable(sentence, rule="llm.compute")))
 
     def _tell_positions(self) -> None:

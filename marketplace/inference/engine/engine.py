@@ -13,6 +13,7 @@ from marketplace.inference.engine.embedder import Embedder
 from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import Sampler
 from marketplace.inference.gguf_file import ModelFacts, NotAModel, read_facts
+from marketplace.inference.ledger import share_out
 from marketplace.inference.placement import Placement, Wish, load, place
 from marketplace.inference.ports import (
     BadGeneration,
@@ -21,7 +22,7 @@ from marketplace.inference.ports import (
     Generation,
     ModelUnavailable,
 )
-from marketplace.inference.scheduler import Capacity
+from marketplace.inference.sequences import Capacity, Request
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.tool_calls import ToolStream
 
@@ -46,9 +47,11 @@ class Engine:
         self._devices = library.devices()
         self._facts = _facts(path)
         context = settings.context or self._facts.context
+        # With one place there is no sharing it; who computes alone needs no room for a guest.
+        guests = 1 if settings.max_sequences > 1 else 0
         self._wish = Wish(
             gpu_layers=settings.gpu_layers,
-            sequences=settings.max_sequences,
+            sequences=settings.max_sequences + guests + settings.kept_prompts,
             sequence_tokens=min(context, self._facts.context or context),
         )
         self._room = devices.room(self._devices)
@@ -62,10 +65,18 @@ class Engine:
         self._why_device, self._warning = self._explain()
         if self._warning:
             log.warning("%s", self._warning)
-        capacity = Capacity(
-            slots=self._context.slots,
+        slots, guests, kept = share_out(
+            self._context.places,
+            slots=settings.max_sequences,
+            guests=guests,
+            kept=settings.kept_prompts,
+        )
+        capacity = self._capacity = Capacity(
+            slots=slots,
+            guests=guests,
+            kept=kept,
+            least_shared=self._context.least_shared,
             slot_tokens=self._context.slot_tokens,
-            kv_tokens=self._context.slots * self._context.slot_tokens,
             batch_tokens=self._context.batch_tokens,
             prefill_chunk=settings.prefill_chunk,
             queue_per_app=settings.queue_per_app,
@@ -81,7 +92,7 @@ class Engine:
         try:
             context = Context(
                 model,
-                slots=placement.sequences,
+                places=placement.sequences,
                 slot_tokens=self._wish.sequence_tokens,
                 batch_tokens=max(self._settings.batch_tokens, placement.sequences),
                 threads=self._threads,
@@ -126,11 +137,19 @@ class Engine:
         tokens = self._model.prompt(generation.messages, generation.tools)
         tools = self._tool_stream(generation)
         vocabulary = self._model.vocabulary
-        ticket = Ticket(
+        request = Request(
             key=key,
             app=generation.app,
-            tokens=tokens,
+            person=generation.person,
+            prompt=tokens,
             max_tokens=generation.max_tokens,
+            namespace=generation.release or generation.app,
+            adapter=generation.adapter,
+            shared=self._model.shared_tokens(generation.messages, generation.tools, tokens),
+            weight=generation.weight,
+        )
+        ticket = Ticket(
+            request=request,
             sampler=Sampler(self._model, generation),
             answer=AnswerStream(generation.stop, tools),
             pieces=vocabulary.pieces if tools is None else vocabulary.marked,
@@ -183,7 +202,7 @@ class Engine:
             parameters=self._model.parameters,
             quantisation=self._model.description,
             context=self._context.slot_tokens,
-            max_sequences=self._context.slots,
+            max_sequences=self._capacity.slots,
             threads=self._threads,
             gpu_layers=self._placement.gpu_layers,
             layers=self._facts.sizes.layers,
@@ -196,6 +215,8 @@ class Engine:
             waiting=self._decoder.waiting,
             tokens_per_s=self._decoder.tokens_per_s,
             prompt_tokens_total=self._decoder.prompt_tokens,
+            cached_tokens_total=self._decoder.cached_tokens,
+            preempted_total=self._decoder.preempted,
             generated_tokens_total=self._decoder.generated_tokens,
             steps_total=self._decoder.steps,
             busy_ms_total=round(self._decoder.busy_s * 1000),

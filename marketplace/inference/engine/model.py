@@ -3,6 +3,8 @@
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ import numpy.typing as npt
 from marketplace.inference.engine.chat import ChatTemplate
 from marketplace.inference.engine.library import llama, take_last_error
 from marketplace.inference.ports import BadGeneration, Message, ModelUnavailable, Tool
+from marketplace.inference.prefixes import common_length
 from marketplace.inference.tool_calls import MARKS, Dialect
 
 type_tokens = npt.NDArray[np.int32]
 CONTROL = 1 << 3  # LLAMA_TOKEN_ATTR_CONTROL
 PIECE_BYTES = 512
+BEGINNINGS_KEPT = 64
+SOMETHING_ELSE = "\N{SYMBOL FOR START OF TEXT}"  # begins no text a person writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Model:
         self.trained_context: int = llama.llama_model_n_ctx_train(self._handle)
         self.parameters: int = llama.llama_model_n_params(self._handle)
         self.vocabulary = self._read_vocabulary()
+        self._beginning = lru_cache(BEGINNINGS_KEPT)(self._beginning_of)
         template = llama.llama_model_chat_template(self._handle, None)
         self._chat = ChatTemplate(
             template.decode("utf-8", "replace") if template else None,
@@ -111,6 +117,18 @@ class Model:
             text = text.removeprefix(self.vocabulary.bos)
         return self.tokens(text)
 
+    def shared_tokens(
+        self, messages: Sequence[Message], tools: Sequence[Tool], prompt: type_tokens
+    ) -> int:
+        """How many of a prompt's first tokens come from its tools and system messages alone.
+
+        A conversation that begins alike and goes on with something else has those in common.
+        """
+        system = tuple(takewhile(lambda message: message.role == "system", messages))
+        if tools:
+            return common_length(prompt, self._beginning_of(system, tools))
+        return common_length(prompt, self._beginning(system)) if system else 0
+
     @property
     def pools_vectors(self) -> bool:
         """Whether the model says how the vectors of its tokens become the vector of a text."""
@@ -142,6 +160,13 @@ class Model:
         if self._handle:
             llama.llama_model_free(self._handle)
             self._handle = None
+
+    def _beginning_of(self, system: tuple[Message, ...], tools: Sequence[Tool] = ()) -> type_tokens:
+        try:
+            return self.prompt([*system, Message("user", SOMETHING_ELSE)], tools)
+        except BadGeneration:
+            # A template may refuse what nobody asked; then nothing of the prompt is shared.
+            return np.empty(0, dtype=np.int32)
 
     def _metadata(self, key: str) -> str:
         buffer = ctypes.create_string_buffer(512)

@@ -1,7 +1,9 @@
 """The real engine in this process: batches, grammars, sampling, cancellation, receipts."""
 
 import json
+from dataclasses import replace
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from marketplace.inference.ports import (
     Generation,
     Message,
     ModelUnavailable,
+    Queued,
 )
 from marketplace.kernel.errors import Limited
 from tests.inference.engine.conftest import type_open
@@ -144,6 +147,80 @@ def test_a_step_that_cannot_be_computed_costs_only_its_own_requests(
     assert end_of(events).usage.generated_tokens == 5
 
 
+def under(system: str, typed: str, person: str, **given: Any) -> Generation:
+    messages = (Message("system", system), Message("user", typed))
+    return make_generation(messages=messages, person=person, **given)
+
+
+def test_a_system_prompt_is_computed_once_and_the_answers_stay_the_same(
+    bench: type_open, noise: Path
+) -> None:
+    people = [under("be kind " * 20, f"i am {n}", str(n), max_tokens=30) for n in range(7)]
+    fresh = bench(noise, max_sequences=1, kept_prompts=0)
+    expected = []
+    for number, generation in enumerate(people):
+        [events] = fresh.answer(replace(generation, release=f"app@{number}"))
+        assert end_of(events).usage.cached_tokens == 0
+        expected.append(text_of(events))
+    shared = bench(noise, max_sequences=3, batch_tokens=64)
+    answers = [*shared.answer(*people), *shared.answer(*people)]
+    assert [text_of(events) for events in answers] == expected * 2
+    cached = [end_of(events).usage.cached_tokens for events in answers]
+    assert cached[0] == 0
+    assert min(cached[1:]) >= 160
+    status = shared.engine.status()
+    assert status.cached_tokens_total == sum(cached)
+    for events in answers:
+        usage = end_of(events).usage
+        assert usage.cached_tokens < usage.prompt_tokens == end_of(answers[0]).usage.prompt_tokens
+        assert usage.kv_token_ms > 0
+
+
+def test_a_conversation_goes_on_where_it_was_for_its_person_alone(
+    bench: type_open, noise: Path
+) -> None:
+    opened = bench(noise)
+    turns = [under("be kind", "tell me of the sea " * 9, person) for person in "iij"]
+    cached = [end_of(opened.answer(turn)[0]).usage.cached_tokens for turn in turns]
+    assert cached[0] == 0
+    assert cached[1] > 150
+    assert cached[2] < 30  # the system prompt, but nothing of what i typed
+
+
+def test_a_cache_that_runs_full_fails_nobody(
+    bench: type_open, noise: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = bench(noise, max_sequences=1)
+    expected = [text_of(alone.answer(generation)[0]) for generation in prompts()]
+    context = import_module("marketplace.inference.engine.context")
+    compute, steps = context.Context.compute, count()
+
+    def often_full(self: Any) -> None:
+        if next(steps) in {4, 5, 9, 10}:
+            raise context.NoRoom
+        compute(self)
+
+    monkeypatch.setattr(context.Context, "compute", often_full)
+    opened = bench(noise, max_sequences=4)
+    answers = opened.answer(*prompts())
+    assert [text_of(events) for events in answers] == expected
+    assert opened.engine.status().preempted_total > 0
+
+
+def test_a_text_for_which_there_are_no_cells_is_refused_and_the_engine_goes_on(
+    bench: type_open, noise: Path
+) -> None:
+    opened = bench(noise, context=512)
+    # The scheduler is told of more cells than there are, so llama.cpp itself finds none.
+    scheduler = opened.engine._decoder._scheduler
+    scheduler.capacity = replace(scheduler.capacity, slot_tokens=2048)
+    [[*_, error]] = opened.answer(make_generation("z" * 300, max_tokens=1000))
+    assert isinstance(error, ModelUnavailable)
+    assert "does not fit into the model's memory" in error.message
+    [events] = opened.answer(make_generation(max_tokens=5))
+    assert end_of(events).usage.generated_tokens == 5
+
+
 def test_a_cancelled_request_ends_and_an_unknown_one_is_ignored(
     bench: type_open, noise: Path
 ) -> None:
@@ -165,14 +242,23 @@ def test_a_full_queue_is_an_event_of_the_request_that_is_too_many(
     assert "of this app are waiting" in refused[0].message
 
 
+def test_everyone_in_a_long_queue_learns_a_place(bench: type_open, noise: Path) -> None:
+    opened = bench(noise, max_sequences=1, queue_per_app=200)
+    answers = opened.answer(*[make_generation(max_tokens=20) for _ in range(100)])
+    places = [[e.position for e in events if isinstance(e, Queued)] for events in answers]
+    assert places[99] == sorted(places[99], reverse=True)
+    assert 64 < places[99][0] <= 99
+    assert places[99][-1] < 64
+
+
 def test_less_memory_than_wanted_gives_fewer_sequences(
     bench: type_open, noise: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = import_module("marketplace.inference.engine.context")
     reserve = context._reserve
 
-    def small(model: Any, slots: int, *rest: int) -> Any:
-        return reserve(model, slots, *rest) if slots <= 2 else None
+    def small(model: Any, places: int, *rest: int) -> Any:
+        return reserve(model, places, *rest) if places <= 2 else None
 
     monkeypatch.setattr(context, "_reserve", small)
     assert bench(noise, max_sequences=8).engine.status().max_sequences == 2

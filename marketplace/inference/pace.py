@@ -1,0 +1,62 @@
+"""How fast the machine reads and writes, as measured, and how much a step may take on. Pure."""
+
+from marketplace.inference.sequences import Capacity, Step
+
+SMOOTHING = 0.2  # weight of the newest measurement in a running mean
+FIRST_CHUNK = 256  # prompt tokens of a step until one was measured
+LEAST_CHUNK = 32  # prompt tokens below which a step is not made smaller
+ALONE_FACTOR = 4  # how much longer a step may take while nobody waits for its next token
+FIRST_DECODE_COST = 2.0  # what a generated token costs, in prompt tokens, until it was measured
+HIGHEST_DECODE_COST = 64.0
+FIRST_GUESS_S = 2.0  # service time assumed before any request has ended
+
+
+class Pace:
+    """Running means of what steps and requests took.
+
+    Attributes:
+        decode_cost: what a generated token costs, in prompt tokens.
+        service_s: from a request's admission to its end.
+    """
+
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
+        self._prefill_tokens_per_s: float | None = None
+        self.decode_cost = FIRST_DECODE_COST
+        self.service_s = FIRST_GUESS_S
+
+    def prefill_budget(self, decoding: int) -> int:
+        """Prompt tokens of the next step: as many as memory, fairness and patience allow.
+
+        On a machine that reads 200 tokens a second, a step of 0.25 s beside running answers
+        takes 50 of them; alone it may take 200, so that a cancellation waits 1 s at most.
+        """
+        room = self._capacity.batch_tokens - decoding
+        step_s = self._capacity.step_s
+        if decoding:
+            room = min(room, self._capacity.prefill_chunk)
+        else:
+            step_s *= ALONE_FACTOR
+        if self._prefill_tokens_per_s is None:
+            return min(room, FIRST_CHUNK)
+        in_time = self._prefill_tokens_per_s * step_s
+        return room if in_time >= room else min(room, max(LEAST_CHUNK, int(in_time)))
+
+    def served(self, took_s: float) -> None:
+        """Learn from a request that ended."""
+        self.service_s += SMOOTHING * (took_s - self.service_s)
+
+    def computed(self, step: Step, took_s: float) -> None:
+        """Learn from a step."""
+        if took_s <= 0:
+            return
+        tokens, known = sum(chunk.count for chunk in step.chunks), self._prefill_tokens_per_s
+        # Small chunks measure the decoding beside them, not how fast prompts are read.
+        if tokens >= LEAST_CHUNK:
+            rate = tokens / took_s
+            self._prefill_tokens_per_s = (
+                rate if known is None else known + SMOOTHING * (rate - known)
+            )
+        elif not tokens and known is not None and step.decoding:
+            cost = min(HIGHEST_DECODE_COST, took_s / len(step.decoding) * known)
+            self.decode_cost += SMOOTHING * (cost - self.decode_cost)
