@@ -1,6 +1,7 @@
 """`caravan status`, `logs` and `eval`: how releases, runs and samples do at a store."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,16 @@ FAILED = {
 
 
 @pytest.fixture
-def here(terminal: Terminal, store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def here(
+    terminal: Terminal, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Terminal]:
     monkeypatch.setenv("CARAVAN_STORE", store.url)
     monkeypatch.setenv("CARAVAN_TOKEN", "secret")
     monkeypatch.setattr(sys.modules["caravan.cli.status"], "POLL_S", 0)
     monkeypatch.setattr(sys, "path", sys.path.copy())
     monkeypatch.delitem(sys.modules, "app", raising=False)
-    return terminal
+    yield terminal
+    sys.modules.pop("app", None)
 
 
 def releases(*states: str) -> tuple[int, dict[str, Any]]:

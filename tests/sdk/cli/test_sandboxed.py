@@ -200,6 +200,7 @@ def test_simulated_runs_happen_in_the_sandbox_and_end_alike(
             Simulator(app, permissions=()).run("echo", text="a")
     finally:
         testing.run_elsewhere(None)
+        del sys.modules["app"]
 
 
 def test_an_app_without_a_folder_cannot_go_into_the_sandbox() -> None:
