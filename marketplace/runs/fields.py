@@ -1,109 +1,27 @@
 """Between an action's JSON Schema and an HTML form: what a person typed, as typed values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
+from caravan import forms
+from caravan.forms import FILE_FORMAT
 from jsonschema import Draft202012Validator
 
 from marketplace.runs.keepable import mended
 from marketplace.web.i18n import format_number
 from marketplace.web.i18n import gettext as _
 
-FILE_FORMAT = "caravan-file"
-TICKED = frozenset({"on", "true", "1"})
-
 
 def values_of(
     form: Mapping[str, str], schema: Mapping[str, Any], files: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The form's texts as the types the schema asks for; what cannot be read stays text.
-
-    A field of a group is named `place.city`, one of a table `rows.0.city`. Groups and rows that
-    were left empty are left out.
+    """The form's texts as the types the schema asks for, without what no database keeps.
 
     Args:
         files: what stands for the file of each file field that was filled.
     """
-    return _Form(form, files or {}).object(schema, "")
-
-
-def typed(form: Mapping[str, str], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The form's texts as they are, nested like the schema, to fill the form in again."""
-    return _Form(form, {}, reads=False).object(schema, "")
-
-
-@dataclass(frozen=True)
-class _Form:
-    """What a browser sent.
-
-    Args:
-        reads: whether texts become the types of the schema.
-    """
-
-    texts: Mapping[str, str]
-    files: Mapping[str, Any]
-    reads: bool = True
-
-    def object(self, schema: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-        """The values of an object whose fields' names begin with `prefix`."""
-        values: dict[str, Any] = {}
-        for name, field in schema.get("properties", {}).items():
-            value = self._value(field, f"{prefix}{name}")
-            is_needed = name in schema.get("required", ()) or isinstance(value, str | bool)
-            if value is not None and (is_needed or not _is_left_empty(value)):
-                values[name] = value
-        return values
-
-    def _value(self, field: Mapping[str, Any], path: str) -> Any:
-        kind = _kind(field)
-        if field.get("format") == FILE_FORMAT:
-            return self.files.get(path)
-        if kind == "object":
-            return self.object(field, f"{path}.")
-        if kind == "array":
-            found = [self.object(field["items"], f"{path}.{n}.") for n in self._rows(path)]
-            return [row for row in found if not _is_left_empty(row)]
-        if kind == "boolean":
-            return self.texts.get(path) in TICKED
-        # An empty field is a value that was not given; the schema says whether it must be.
-        text = self.texts.get(path)
-        if not self.reads:
-            return text
-        return _read(text, kind) if text else None
-
-    def _rows(self, path: str) -> list[int]:
-        """The numbers of a table's rows, in the order of the page."""
-        tails = (name[len(path) + 1 :] for name in self.texts if name.startswith(f"{path}."))
-        numbers = {tail.partition(".")[0] for tail in tails}
-        return sorted(int(each) for each in numbers if each.isascii() and each.isdigit())
-
-
-def _is_left_empty(value: Any) -> bool:
-    """Whether a group or a table holds nothing but boxes that were not ticked."""
-    if isinstance(value, dict):
-        return all(_is_left_empty(each) for each in value.values())
-    return value is False or value in ("", [])
-
-
-def _kind(field: Mapping[str, Any]) -> str:
-    kind = field.get("type", "string")
-    return str(next(k for k in kind if k != "null") if isinstance(kind, list) else kind)
-
-
-def _read(text: str, kind: str) -> Any:
-    try:
-        if kind == "integer":
-            return int(text)
-        if kind == "number":
-            number = float(text)
-            # JSON has neither infinity nor "not a number".
-            return number if isfinite(number) else text
-    except ValueError:
-        return text
-    # A browser sends line breaks as CR LF; apps see LF, as in files.
-    return mended(text.replace("\r\n", "\n"))
+    values: dict[str, Any] = mended(forms.values_of(form, schema, files))
+    return values
 
 
 def told(value: Any, field: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from caravan import forms
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -53,7 +54,7 @@ def blueprint(
             )
         except service.BadInput as error:
             panel = queries.panel(db(), app, release, person_id=actor_id(), unavailable=None)
-            typed = queries.refilled(panel, action, fields.typed(request.form, schema), error)
+            typed = queries.refilled(panel, action, forms.typed(request.form, schema), error)
             return render_template("runs/form.html", page=typed), 422
         after_commit(lambda: executor.start(run.id))
         return redirect(url_for("runs.show", run_id=run.id), code=303)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from caravan import forms
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,7 +123,7 @@ def test_a_fault_inside_a_group_or_a_row_is_told_at_its_path() -> None:
 
 def test_what_was_typed_comes_back_as_it_was() -> None:
     form = {"home.floor": "many", "home.city": "", "trips.4.floor": "x", "trips.4.lift": "true"}
-    assert fields.typed(form, NESTED) == {
+    assert forms.typed(form, NESTED) == {
         "home": {"floor": "many", "city": "", "lift": False},
         "trips": [{"floor": "x", "lift": True}],
     }

@@ -1,16 +1,18 @@
 """The app's folder on a developer's machine: its manifest, and its code, loaded natively."""
 
-import json
+import mimetypes
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from caravan import forms
 from caravan.cli.output import Exit, Failure
 from caravan.findings import BundleRefused
 from caravan.manifest import Manifest
 from caravan.reading import MANIFEST_FILE, read_manifest
+from caravan.testing import Upload
 
 folder_argument = click.argument(
     "path",
@@ -40,20 +42,37 @@ def manifest_of(folder: Path) -> Manifest:
         ) from None
 
 
-def values_of(texts: Iterable[tuple[str, str]], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """`key=value` texts as the types the schema asks for; what cannot be read stays text."""
+def values_of(pairs: Iterable[tuple[str, str]], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """`key=value` texts as the types the schema asks for; what cannot be read stays text.
+
+    A field of a group is `place.city=Fes`, of a table `rows.0.city=Fes`, a file `notes=@a.txt`.
+    Raises: Failure for a file that cannot be read.
+    """
+    texts = dict(pairs)
     properties = schema["properties"]
+    files = {
+        name: _upload(texts[name].removeprefix("@"))
+        for name, field in properties.items()
+        if name in texts and field.get("format") == forms.FILE_FORMAT
+    }
+    found = forms.given(texts, schema, files)
+    known = {name.partition(".")[0] for name in texts}
+    # What the schema does not know is passed on, so that its refusal names it.
     return {
-        key: _value_of(text, properties.get(key, {}).get("type", "string")) for key, text in texts
+        **{name: texts[name] for name in known - properties.keys() if name in texts},
+        **found,
     }
 
 
-def _value_of(text: str, kind: str) -> Any:
-    if kind == "string":
-        return text
-    if kind == "boolean":
-        text = {"yes": "true", "no": "false", "on": "true", "off": "false"}.get(text, text)
+def _upload(path: str) -> Upload:
+    file = Path(path)
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+        data = file.read_bytes()
+    except OSError as error:
+        raise Failure(
+            Exit.USAGE,
+            f"{path} cannot be read: {error.strerror}.",
+            rule="run.file",
+            fix="Name a file after the @, such as notes=@notes.txt.",
+        ) from None
+    return Upload(file.name, data, mimetypes.guess_type(path)[0] or "application/octet-stream")

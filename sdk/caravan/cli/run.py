@@ -1,6 +1,8 @@
 """`caravan run`: one run in the terminal, with a pretended store."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,6 +34,8 @@ def run(
     as_json: bool,
 ) -> None:
     """Run ACTION of the app here once, with a pretended model and the manifest's permissions.
+
+    A field of a group is place.city=Fes, one of a table rows.0.city=Fes, and a file notes=@a.txt.
 
     Example: caravan run shorten text="A long text" sentences=1 --answer "Short."
     """
@@ -78,6 +82,34 @@ def _say(result: Result, *, as_json: bool) -> None:
                 click.echo(item["text"], nl=False)
             case "slot":
                 click.secho(f"\n[advertisement: {item['name']}]", dim=True)
-            case _:
+            case "json":
                 say_json(item["value"])
+            case _:
+                _say_drawn(item)
     click.echo()
+
+
+def _say_drawn(item: Mapping[str, Any]) -> None:
+    """A table or a chart as columns of text; of a picture what it shows."""
+    if item["kind"] == "image":
+        click.secho(f"\n[picture: {item['alt']}]", dim=True)
+        return
+    if item["kind"] == "table":
+        heads = [column["label"] for column in item["columns"]]
+        rows = item["rows"]
+    else:
+        heads = ["", *(series["name"] for series in item["series"])]
+        rows = list(zip(item["x"], *(series["values"] for series in item["series"]), strict=True))
+    lines = [heads, *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
+    click.echo()
+    for line in lines:
+        click.echo(
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "—" if value is None else str(value)

@@ -141,6 +141,41 @@ def test_run_reads_values_by_the_schema_and_shows_the_result(
     assert terminal.run(*words).output == '73True {"rows": 3}\nTall.\n[advertisement: end]\n\n'
 
 
+TRAVEL = """
+from dataclasses import dataclass
+from caravan import App, Chart, File, Image, Table
+
+app = App()
+
+@dataclass
+class Stop:
+    city: str
+    nights: int = 1
+
+@app.action("Plan")
+def plan(leader: Stop, stops: list[Stop], notes: File):
+    yield Table([leader, *stops, Stop(notes.text(), notes.size_bytes)])
+    yield Chart(["a"], {"Rain": [None]})
+    yield Image(b"GIF8", "A tent")
+"""
+
+
+def test_run_reads_groups_rows_and_files_and_shows_tables(terminal: Terminal) -> None:
+    folder = write_folder(terminal.folder / "echo", {"app.py": TRAVEL})
+    manifest = folder / "caravan.toml"
+    manifest.write_text(
+        manifest.read_text() + '[[permission]]\nname = "files.read"\nreason = "Reads your notes."\n'
+    )
+    (terminal.folder / "note.txt").write_text("hi")
+    words = ("run", "plan", "leader.city=Fes", "stops.0.city=Salé", "stops.0.nights=3")
+    done = terminal.run(*words, f"notes=@{terminal.folder}/note.txt", "--path", folder)
+    assert done.output == (
+        "\nCity  Nights\nFes   1\nSalé  3\nhi    2\n\n   Rain\na  —\n\n[picture: A tent]\n\n"
+    )
+    gone = terminal.run(*words, "notes=@nowhere.txt", "--path", folder)
+    assert (gone.exit_code, "cannot be read" in gone.stderr) == (Exit.USAGE, True)
+
+
 def test_run_tells_programs_what_was_asked_of_the_store(terminal: Terminal, garden: Path) -> None:
     result = terminal.json("run", "grow", "seed=x", "--path", garden, "--answer", "ok")
     assert result["text"] == "x1False ok"
