@@ -16,7 +16,6 @@ export default function connect(stage) {
   const output = stage.querySelector("[data-run-output]");
   const status = stage.querySelector("[data-run-status-text]");
   const progress = stage.querySelector("[data-run-progress]");
-  const progress = stage.querySelector("[data-run-progress]");
   const stopForm = stage.querySelector("[data-run-stop]");
   const label = (name) => stage.dataset[`label${name}`];
   const typist = new Typist(output, keepEndInView);
@@ -91,14 +90,6 @@ export default function connect(stage) {
   });
   on("item", ({ html }) => place(html, output));
   on("slot", ({ html }) => place(html, output));
-  on("progress", ({ done, total, text }) => {
-    say(label("Writing"));
-    progress.hidden = false;
-    progress.querySelector("span").textContent = text;
-    const bar = progress.querySelector("progress");
-    if (total) Object.assign(bar, { max: total, value: Math.min(done, total) });
-    else bar.removeAttribute("value");
-  });
   on("receipt", ({ html }) => {
     const spot = document.querySelector("[data-run-receipt]");
     if (spot) spot.replaceChildren();
