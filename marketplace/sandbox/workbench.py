@@ -25,6 +25,8 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+from caravan.component import COMPONENT_FILE
+
 from marketplace.sandbox.client import RunnerClient
 from marketplace.sandbox.limits import clamp
 from marketplace.sandbox.ports import AppRefused, Job, Limits, Refused
@@ -78,7 +80,8 @@ def perform(client: RunnerClient, asked: Line) -> Line:
     code = {path: base64.b64decode(data) for path, data in asked["code"].items()}
     limits = limits_of(asked.get("limits", {}))
     try:
-        code |= client.compile(code, limits=limits)
+        if COMPONENT_FILE in code:
+            code |= client.compile(code, limits=limits)
         if asked["command"] == "describe":
             return {"actions": client.describe(code, asked["entry"], limits=limits)["actions"]}
     except AppRefused as refused:

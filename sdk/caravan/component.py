@@ -7,12 +7,12 @@ core modules and further components stand inside it as sections of their own.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from caravan.findings import BundleRefused
+from caravan.house import house
 
 COMPONENT_FILE = "component.wasm"
-WIT = Path(__file__).parents[1] / "runtime" / "wit" / "caravan-app.wit"
+WIT = house("sdk/runtime/wit") / "caravan-app.wit"
 PREAMBLE = b"\0asm\x0d\0\x01\0"
 CORE_PREAMBLE = b"\0asm\x01\0\0\0"
 # The real ones have a few hundred sections and two levels.

@@ -6,6 +6,7 @@ of the store, and at the end `{"kind": "end"}` or `{"kind": "error", "type", "me
 "traceback"}`. It imports the standard library alone, so that it starts at once.
 """
 
+import base64
 import importlib
 import json
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 
 from caravan.app import App
 from caravan.errors import CaravanError
-from caravan.testing import HostCall, Model, Simulator
+from caravan.testing import HostCall, Model, Simulator, Upload
 
 PRETENDED = (
     "This is a pretended answer. It stands where the store's model will speak; "
@@ -76,7 +77,11 @@ def _do(job: dict[str, Any], model: Model, send: Send) -> None:
         permissions=job["permissions"],
         on_call=heard,
     )
-    for item in simulator.stream(job["action"], **job["values"]):
+    uploads = {
+        name: Upload(each["name"], base64.b64decode(each["base64"]), each["media_type"])
+        for name, each in job.get("uploads", {}).items()
+    }
+    for item in simulator.stream(job["action"], **job["values"], **uploads):
         send(item)
     send({"kind": "end"})
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
-from caravan.cli.devserver import DevServer, Upstreams
+from caravan import workbench
+from caravan.cli.bench import Bench, NativeBench, SandboxBench, Upstreams
+from caravan.cli.devserver import DevServer
 from caravan.cli.output import Exit, Failure, json_option, say_json
 from caravan.cli.project import manifest_of
 from caravan.cli.store import store_of
@@ -19,6 +21,7 @@ from caravan.cli.store import store_of
 @click.option("--store", help="Use this store's model in place of a pretended one.")
 @click.option("--token", envvar="CARAVAN_TOKEN", help="A token of the store's portal.")
 @click.option("--own", multiple=True, help="A product the person has bought; may be repeated.")
+@click.option("--native", is_flag=True, help="Use plain Python in place of the real sandbox.")
 @click.option("--open/--no-open", "opens", default=False, help="Open the page in the browser.")
 @json_option
 def dev(
@@ -28,10 +31,14 @@ def dev(
     store: str | None,
     token: str | None,
     own: tuple[str, ...],
+    native: bool,
     opens: bool,
     as_json: bool,
 ) -> None:
-    """Try the app in PATH on a local page, with a pretended model unless --store is given.
+    """Try the app in PATH on a page that has the store's own forms and results.
+
+    It runs in the store's real sandbox where the store is installed too, on a pretended model
+    unless --store is given.
 
     Example: caravan dev --open
     """
@@ -39,7 +46,7 @@ def dev(
     found = store_of(store, token) if store else None
     upstreams = Upstreams(found.url if found else None, found.token if found else None, own)
     try:
-        server = DevServer(path, port, upstreams)
+        server = DevServer(path, port, NativeBench(upstreams), upstreams.store or "pretended")
     except OSError as error:
         raise Failure(
             Exit.USAGE,
@@ -47,8 +54,9 @@ def dev(
             rule="dev.port",
             fix="Take another: caravan dev --port 0",
         ) from None
+    server.bench = bench = _bench(upstreams, native=native)
     if as_json:
-        say_json({"url": server.url})
+        say_json({"url": server.url, "runs_in": bench.name})
     else:
         click.echo(f"Your app is at {server.url} and follows every save. Stop with Ctrl-C.")
     if opens:
@@ -59,3 +67,12 @@ def dev(
         click.echo("Stopped.", err=True)
     finally:
         server.server_close()
+        if isinstance(bench, SandboxBench):
+            bench.close()
+
+
+def _bench(upstreams: Upstreams, *, native: bool) -> Bench:
+    if native or not workbench.is_here():
+        return NativeBench(upstreams)
+    click.echo("Starting the sandbox …", err=True)
+    return SandboxBench(upstreams)

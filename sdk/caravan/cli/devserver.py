@@ -1,39 +1,43 @@
 """The local server behind `caravan dev`. It listens on this machine alone."""
 
 import json
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+from caravan import bundle, forms, schema
 from caravan.bundle import LEFT_OUT
-from caravan.cli.output import Failure
-from caravan.cli.project import manifest_of
+from caravan.cli import drawing
+from caravan.cli.bench import Asked, Bench, Line, opened_of, usage_rows
+from caravan.house import house
+from caravan.testing import Upload
 
-PAGE = Path(__file__).parent / "page"
-FILES = {
-    "/": ("index.html", "text/html"),
-    "/dev.css": ("dev.css", "text/css"),
-    "/dev.js": ("dev.js", "text/javascript"),
-}
+OWN_FILES = {"/dev.css": "dev.css", "/dev.js": "dev.js"}
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; font-src 'self'; form-action 'self'; base-uri 'none'"
 )
-RUN_LIMIT_S = 300
-MAX_BODY_BYTES = 2**20
+MAX_BODY_BYTES = 16 * 2**20
+PAGES = frozenset({"/", "/panel"})
 
 
-@dataclass(frozen=True)
-class Upstreams:
-    """What the pretended store stands on."""
+@dataclass
+class Started:
+    """One run: asked for with the form, begun when its events are followed."""
 
-    store: str | None = None
-    token: str | None = None
-    entitlements: Sequence[str] = ()
+    opened: bundle.Bundle
+    asked: Asked
+    stop: threading.Event = field(default_factory=threading.Event)
+    is_begun: bool = False
 
 
 class DevServer(ThreadingHTTPServer):
@@ -41,10 +45,15 @@ class DevServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, folder: Path, port: int, upstreams: Upstreams) -> None:
+    def __init__(self, folder: Path, port: int, bench: Bench, model: str = "pretended") -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.folder = folder.resolve()
-        self.upstreams = upstreams
+        self.bench = bench
+        self.model = model
+        self.runs: dict[str, Started] = {}
+        self._numbers = count(1)
+        self._lock = threading.Lock()
+        self._known: tuple[str, Line] = ("", {})
 
     @property
     def url(self) -> str:
@@ -58,129 +67,209 @@ class DevServer(ThreadingHTTPServer):
 
     def version(self) -> str:
         """Changes whenever a file of the app is saved, added or removed."""
-        seen = 0
-        count = 0
+        seen = files = 0
         for path in self.folder.rglob("*"):
             parts = path.relative_to(self.folder).parts
             if LEFT_OUT.intersection(parts) or not path.is_file():
                 continue
-            count += 1
+            files += 1
             seen = max(seen, path.stat().st_mtime_ns)
-        return f"{seen}-{count}"
+        return f"{seen}-{files}"
+
+    def about(self) -> Line:
+        """The app's name and its actions, or the problem that hides them; kept until a save."""
+        with self._lock:
+            version = self.version()
+            if self._known[0] != version:
+                self._known = (version, self._about())
+            return self._known[1]
+
+    def _about(self) -> Line:
+        opened = opened_of(self.folder)
+        if not isinstance(opened, bundle.Bundle):
+            return {"name": self.folder.name, "summary": "", **opened}
+        app = opened.manifest.app
+        found = self.bench.describe(opened, self.folder)
+        return {"name": app.name, "summary": app.summary, "problem": "", **found}
 
     def icon(self) -> tuple[bytes, str]:
         """The app's icon and its type; nothing where there is none yet."""
-        try:
-            path = self.folder / manifest_of(self.folder).app.icon
-        except Failure:
+        opened = opened_of(self.folder)
+        if not isinstance(opened, bundle.Bundle):
             return b"", "image/svg+xml"
-        kind = "image/png" if path.suffix == ".png" else "image/svg+xml"
-        return (path.read_bytes() if path.is_file() else b""), kind
+        path = opened.manifest.app.icon
+        return opened.files.get(path, b""), guess_type(path)[0] or "image/svg+xml"
 
-    def guest(self, command: str, **job: Any) -> Iterator[bytes]:
-        """The lines of a fresh process that does one job with the app as it is saved now."""
-        try:
-            manifest = manifest_of(self.folder)
-        except Failure as failure:
-            yield _line({"kind": "error", "type": "", "message": failure.message, "traceback": ""})
-            return
-        whole = {
-            "command": command,
-            "folder": str(self.folder),
-            "entry": manifest.runtime.entry,
-            "permissions": sorted(manifest.permissions),
-            "store": self.upstreams.store,
-            "token": self.upstreams.token,
-            "entitlements": list(self.upstreams.entitlements),
-            **job,
+    def start(self, texts: Mapping[str, str], uploads: Mapping[str, Upload]) -> str | Line:
+        """Take a form; the run's id, or the words and errors to draw the form with again."""
+        about = self.about()
+        opened = opened_of(self.folder)
+        action = _chosen(about, texts.get("-action", ""))
+        if action is None or not isinstance(opened, bundle.Bundle):
+            return {"values": {}, "errors": {}}
+        wanted = action["input_schema"]
+        stand_ins = {
+            name: {"file": "", "name": each.name, "media_type": "", "size_bytes": len(each.data)}
+            for name, each in uploads.items()
         }
-        yield from _lines(whole, manifest.limits.wall_s or RUN_LIMIT_S)
+        values = forms.values_of(texts, wanted, stand_ins)
+        if errors := schema.check(values, wanted):
+            return {"values": forms.typed(texts, wanted), "errors": errors}
+        plain = {name: value for name, value in values.items() if name not in uploads}
+        run = str(next(self._numbers))
+        self.runs[run] = Started(opened, Asked(action["name"], plain, uploads))
+        return run
 
-    def about(self) -> dict[str, Any]:
-        """What the page shows: the app's name and its actions, or the error that hides them."""
-        lines = list(self.guest("describe"))
-        about: dict[str, Any] = (
-            json.loads(lines[-1])
-            if lines
-            else {"kind": "error", "message": "The app ended while it was imported."}
+    def page(self, template: str, action: str, run: str, **given: Any) -> str:
+        """The page, or its form alone."""
+        about = self.about()
+        return drawing.draw(
+            template,
+            about=about,
+            chosen=_chosen(about, action),
+            run=run if run in self.runs else "",
+            where=self.bench.name,
+            model=self.model,
+            version=self.version(),
+            **{"values": {}, "errors": {}, **given},
         )
+
+    def events(self, run: str) -> Iterator[tuple[str, Line]]:
+        """The events of one run, as the store's page wants them."""
+        started = self.runs.get(run)
+        if started is None or started.is_begun:
+            yield "done", {"state": "finished"}
+            return
+        started.is_begun = True
+        state, tokens, calls = "finished", 0, []
         try:
-            app = manifest_of(self.folder).app
-            about |= {"name": app.name, "summary": app.summary, "version": app.version}
-        except Failure:
-            about |= {"name": self.folder.name, "summary": "", "version": ""}
-        return about | {"model": self.upstreams.store or "pretended"}
+            for line in self.bench.run(started.opened, self.folder, started.asked, started.stop):
+                match line["kind"]:
+                    case "call":
+                        calls.append((line["op"], line["payload"]))
+                        if line["op"] == "output.progress":
+                            yield "progress", line["payload"]
+                    case "text":
+                        tokens += len(line["text"].split())
+                        yield "text", _text(line)
+                    case "error" | "end":
+                        state = _state(line, started)
+                        yield from _ending(line, state)
+                        most = started.opened.manifest.limits.llm_tokens
+                        rows = list(usage_rows(line["used"], tokens, most))
+                        usage = drawing.draw("usage.html", rows=rows, calls=calls)
+                        yield "receipt", {"html": usage}
+                    case _:
+                        yield "item", {"html": drawing.item_html(line)}
+        finally:
+            started.stop.set()
+        yield "done", {"state": state}
 
 
-def _lines(job: dict[str, Any], limit_s: int) -> Iterator[bytes]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "caravan.cli.model" if job["store"] else "caravan.native"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    watchdog = threading.Timer(limit_s, process.kill)
-    watchdog.start()
-    try:
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("A process that was given pipes has none.")
-        process.stdin.write(json.dumps(job).encode())
-        process.stdin.close()
-        yield from process.stdout
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+def _chosen(about: Line, name: str) -> Line | None:
+    actions: list[Line] = about.get("actions", [])
+    return next((each for each in actions if each["name"] == name), actions[0] if actions else None)
 
 
-def _line(message: dict[str, Any]) -> bytes:
-    return json.dumps(message).encode() + b"\n"
+def _text(line: Line) -> Line:
+    return {"text": line["text"], "markdown": line.get("format") == "markdown"}
+
+
+def _state(line: Line, started: Started) -> str:
+    if started.stop.is_set():
+        return "stopped"
+    return "failed" if line["kind"] == "error" else "finished"
+
+
+def _ending(line: Line, state: str) -> Iterator[tuple[str, Line]]:
+    if state != "failed":
+        return
+    if line["traceback"]:
+        trace = {"kind": "text", "text": line["traceback"]}
+        yield "text", _text({**trace, "text": f"\n{line['traceback']}"})
+    yield "failed", {"message": line["message"]}
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """The page, what it shows, and one run."""
+    """The page, its parts, and the runs."""
 
     server: DevServer
 
     def do_GET(self) -> None:
-        """The page's files, `/about`, `/icon` and `/version`."""
+        """The page, `/icon`, `/version`, static files, and `/runs/<id>/events`."""
         if not self._is_local():
             return
-        if self.path in FILES:
-            name, kind = FILES[self.path]
-            self._answer((PAGE / name).read_bytes(), f"{kind}; charset=utf-8")
-        elif self.path == "/about":
-            self._answer(_line(self.server.about()), "application/json")
-        elif self.path.split("?")[0] == "/icon":
+        address = urlsplit(self.path)
+        words = {name: values[-1] for name, values in parse_qs(address.query).items()}
+        parts = address.path.strip("/").split("/")
+        if address.path == "/":
+            page = self.server.page("index.html", words.get("action", ""), words.get("run", ""))
+            self._answer(page.encode(), "text/html; charset=utf-8")
+        elif address.path == "/icon":
             self._answer(*self.server.icon())
-        elif self.path == "/version":
+        elif address.path == "/version":
             self._answer(self.server.version().encode(), "text/plain")
+        elif address.path in OWN_FILES:
+            self._send_file(drawing.PAGE, OWN_FILES[address.path])
+        elif parts[0] == "static":
+            self._send_file(house("static"), "/".join(parts[1:]))
+        elif parts[0] == "runs" and parts[-1] == "events":
+            self._stream(parts[1])
         else:
             self.send_error(404)
 
     def do_POST(self) -> None:
-        """`/run` with {action, values}: the run's lines as they come."""
+        """`/runs` with the form, `/panel` to draw it again, `/runs/<id>/stop`."""
         size = int(self.headers.get("content-length") or 0)
-        # Another site's form cannot send this type, and its script would have to ask first.
-        is_json = self.headers.get("content-type") == "application/json"
         if not self._is_local():
             return
-        if self.path != "/run" or not is_json or size > MAX_BODY_BYTES:
-            self.send_error(400)
+        # A page of another site may send a form here; its browser says where it comes from.
+        if self.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+            self.send_error(403)
             return
-        job = json.loads(self.rfile.read(size))
-        self._begin("application/x-ndjson")
-        lines = self.server.guest("run", action=job["action"], values=job["values"])
+        if size > MAX_BODY_BYTES:
+            self.send_error(413)
+            return
+        body = self.rfile.read(size)
+        parts = self.path.strip("/").split("/")
+        if parts[0] == "runs" and parts[-1] == "stop":
+            if started := self.server.runs.get(parts[1]):
+                started.stop.set()
+            self._answer(b"", "text/plain", status=204)
+            return
+        texts, uploads = _form(self.headers.get("content-type") or "", body)
+        action = texts.get("-action", "")
+        if parts == ["panel"]:
+            chosen = _chosen(self.server.about(), action)
+            typed = forms.typed(texts, chosen["input_schema"]) if chosen else {}
+            page = self.server.page("panel.html", action, "", values=typed)
+            self._answer(page.encode(), "text/html; charset=utf-8")
+            return
+        if parts != ["runs"]:
+            self.send_error(404)
+            return
+        started_or_not = self.server.start(texts, uploads)
+        if isinstance(started_or_not, str):
+            self.send_response(303)
+            self.send_header("Location", f"/?action={action}&run={started_or_not}")
+            self.end_headers()
+        else:
+            page = self.server.page("index.html", action, "", **started_or_not)
+            self._answer(page.encode(), "text/html; charset=utf-8", status=422)
+
+    def _stream(self, run: str) -> None:
+        self._begin("text/event-stream", 200)
+        events = self.server.events(run)
         try:
-            for line in lines:
-                self.wfile.write(line)
+            for number, (name, data) in enumerate(events, start=1):
+                text = f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
+                self.wfile.write(text.encode())
                 self.wfile.flush()
         except OSError:
-            # The page was closed or Stop was pressed: the process ends with its reader.
+            # The page was closed: the run ends with its reader.
             self.close_connection = True
         finally:
-            lines.close()  # type: ignore[attr-defined]  # a generator
+            events.close()  # type: ignore[attr-defined]  # a generator
 
     def _is_local(self) -> bool:
         """Refuse other names for this machine, so that no web site can reach the app."""
@@ -190,16 +279,40 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_error(403)
         return False
 
-    def _begin(self, kind: str) -> None:
-        self.send_response(200)
+    def _send_file(self, folder: Path, name: str) -> None:
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            self.send_error(404)
+            return
+        self._answer(path.read_bytes(), guess_type(name)[0] or "application/octet-stream")
+
+    def _begin(self, kind: str, status: int) -> None:
+        self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Cache-Control", "no-store")
         self.send_header("Content-Security-Policy", POLICY)
         self.end_headers()
 
-    def _answer(self, body: bytes, kind: str) -> None:
-        self._begin(kind)
+    def _answer(self, body: bytes, kind: str, status: int = 200) -> None:
+        self._begin(kind, status)
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing: the page shows what happens."""
+
+
+def _form(kind: str, body: bytes) -> tuple[dict[str, str], dict[str, Upload]]:
+    """A multipart form as texts and files."""
+    head = b"Content-Type: " + kind.encode() + b"\n\n"
+    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    texts: dict[str, str] = {}
+    uploads: dict[str, Upload] = {}
+    for part in message.iter_parts():
+        name = str(part.get_param("name", header="content-disposition"))
+        data = bytes(part.get_payload(decode=True) or b"")
+        file = part.get_filename()
+        if file:
+            uploads[name] = Upload(file, data, part.get_content_type())
+        elif part.get_param("filename", header="content-disposition") is None:
+            texts[name] = data.decode()
+    return texts, uploads

@@ -1,29 +1,39 @@
-"""The local page: the form's data, streamed runs, and following every save."""
+"""The local page: the store's own form, streamed runs, and following every save."""
 
 import http.client
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from caravan.cli.devserver import DevServer, Upstreams
+from caravan.cli.bench import NativeBench, SandboxBench, Upstreams
+from caravan.cli.devserver import DevServer
 from caravan.cli.model import Upstream
 from caravan.cli.output import Exit
 from caravan.errors import HostError
 
+from tests.factories.sandbox import runtime_cache
 from tests.sdk.bundles import APP, write_folder
 from tests.sdk.cli.conftest import FakeStore, Terminal
 
 SDK = Path(__file__).parents[3] / "sdk"
+BOUNDARY = "edge"
+Events = list[tuple[str, Any]]
 
 
 @pytest.fixture
-def server(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevServer]:
+def bench(monkeypatch: pytest.MonkeyPatch) -> NativeBench:
     monkeypatch.setenv("PYTHONPATH", str(SDK))
-    server = DevServer(write_folder(terminal.folder / "echo"), 0, Upstreams())
+    return NativeBench(Upstreams())
+
+
+@pytest.fixture
+def server(terminal: Terminal, bench: NativeBench) -> Iterator[DevServer]:
+    server = DevServer(write_folder(terminal.folder / "echo"), 0, bench)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
@@ -33,83 +43,166 @@ def server(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevS
 
 
 def ask(
-    server: DevServer, method: str, path: str, body: Any = None, **headers: str
-) -> tuple[int, bytes]:
+    server: DevServer, method: str, path: str, body: bytes | None = None, **headers: str
+) -> tuple[int, bytes, str]:
+    """Status, body and Location of one answer."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
-    sent = {"content-type": "application/json", **headers}
-    connection.request(method, path, json.dumps(body) if body else None, sent)
+    kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+    connection.request(method, path, body, {**kind, **headers})
     response = connection.getresponse()
-    answer = (response.status, response.read())
+    answer = (response.status, response.read(), response.headers.get("location") or "")
     connection.close()
     return answer
 
 
-def run(server: DevServer, **values: Any) -> list[dict[str, Any]]:
-    _, body = ask(server, "POST", "/run", {"action": "echo", "values": values})
-    return [json.loads(line) for line in body.splitlines()]
+def form(files: dict[str, tuple[str, bytes]] | None = None, **texts: str) -> bytes:
+    """A form as a browser sends it."""
+    parts = [
+        f'Content-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + text.encode()
+        for name, text in texts.items()
+    ]
+    for name, (file, data) in (files or {}).items():
+        head = f'Content-Disposition: form-data; name="{name}"; filename="{file}"\r\n'
+        parts.append(f"{head}Content-Type: text/plain\r\n\r\n".encode() + data)
+    edge = f"--{BOUNDARY}".encode()
+    return b"".join(edge + b"\r\n" + part + b"\r\n" for part in parts) + edge + b"--\r\n"
 
 
-def test_the_page_and_what_it_shows(server: DevServer) -> None:
-    status, page = ask(server, "GET", "/")
-    assert (status, b'src="/dev.js"' in page) == (200, True)
-    about = json.loads(ask(server, "GET", "/about")[1])
-    assert (about["name"], about["model"], about["kind"]) == ("Echo", "pretended", "describe")
-    assert about["actions"][0]["input_schema"]["required"] == ["text"]
+def run(
+    server: DevServer, files: dict[str, tuple[str, bytes]] | None = None, **texts: str
+) -> Events:
+    """Send the form and follow the run to its end."""
+    status, _, where = ask(server, "POST", "/runs", form(files, **texts))
+    assert status == 303
+    events = ask(server, "GET", f"/runs/{where.partition('run=')[2]}/events")[1].decode()
+    blocks = [block.splitlines() for block in events.strip().split("\n\n")]
+    return [
+        (block[1].removeprefix("event: "), json.loads(block[2].removeprefix("data: ")))
+        for block in blocks
+    ]
+
+
+def text_of(events: Events) -> str:
+    """All the text of a run."""
+    return "".join(data["text"] for name, data in events if name == "text")
+
+
+def test_the_page_has_the_stores_own_form_and_files(server: DevServer) -> None:
+    status, page, _ = ask(server, "GET", "/")
+    assert status == 200
+    for part in (b'<h1 dir="auto">Echo</h1>', b'name="text"', b"plain Python", b"required"):
+        assert part in page
+    assert ask(server, "GET", "/static/js/index.js")[0] == 200
+    assert ask(server, "GET", "/static/../marketplace/app.py")[0] == 404
+    assert ask(server, "GET", "/dev.js")[0] == 200
     assert ask(server, "GET", "/icon")[1].startswith(b"<svg")
-    assert ask(server, "GET", "/../caravan.toml")[0] == 404
+    assert ask(server, "GET", "/nowhere")[0] == 404
 
 
-def test_a_run_streams_items_and_calls(server: DevServer) -> None:
-    lines = run(server, text="salam")
-    assert lines[0] == {"kind": "text", "text": "salam"}
-    assert lines[1]["op"] == "llm.open"
-    assert "".join(line["text"] for line in lines[2:-1]).startswith("This is a pretended answer.")
-    assert lines[-1] == {"kind": "end"}
+def test_a_run_streams_text_and_ends_with_its_budget(server: DevServer) -> None:
+    events = run(server, text="salam")
+    assert events[0] == ("text", {"text": "salam", "markdown": False})
+    assert "This is a pretended answer." in text_of(events)
+    names = [name for name, _ in events]
+    assert names[-2:] == ["receipt", "done"]
+    assert "llm.open" in events[-2][1]["html"]
+    assert events[-1][1] == {"state": "finished"}
+    again = ask(server, "GET", "/runs/1/events")[1]
+    assert b"event: done" in again, "a run happens once; who comes back hears that it is over"
+    assert b"event: text" not in again
 
 
 def test_every_save_counts_at_once(server: DevServer) -> None:
-    before = server.version()
+    before = ask(server, "GET", "/version")[1]
     (server.folder / "app.py").write_text(APP.replace("yield text", "yield text.upper()"))
     os.utime(server.folder / "app.py")
-    assert server.version() != before
-    assert run(server, text="salam")[0]["text"] == "SALAM"
+    assert ask(server, "GET", "/version")[1] != before
+    assert text_of(run(server, text="salam")).startswith("SALAM")
+
+
+def test_the_form_is_drawn_again_with_what_was_typed(server: DevServer) -> None:
+    (server.folder / "app.py").write_text(APP.replace("text: str", "text: str, tone: str = ''"))
+    panel = ask(server, "POST", "/panel", form(text="half a thought"))[1]
+    assert b"half a thought" in panel
+    assert b'name="tone"' in panel
 
 
 def test_a_broken_app_shows_its_place_and_a_broken_manifest_its_line(server: DevServer) -> None:
     (server.folder / "app.py").write_text(APP + "\nx = 1 / 0\n")
-    about = json.loads(ask(server, "GET", "/about")[1])
-    assert about["kind"] == "error"
-    assert "ZeroDivisionError" in about["traceback"]
-    assert "caravan/cli" not in about["traceback"]
+    page = ask(server, "GET", "/")[1].decode()
+    assert "ZeroDivisionError" in page
+    assert "caravan/cli" not in page
     (server.folder / "caravan.toml").write_text("[app]\n")
-    about = json.loads(ask(server, "GET", "/about")[1])
-    assert about["message"].startswith("caravan.toml:1: ")
+    assert "caravan.toml:1: " in ask(server, "GET", "/")[1].decode()
 
 
-def test_wrong_input_is_told_without_a_traceback(server: DevServer) -> None:
-    [line] = run(server, text=7)
-    assert line == {
-        "kind": "error",
-        "type": "InvalidInput",
-        "message": "Text must be a text.",
-        "traceback": "",
-    }
+def test_wrong_input_is_told_beside_its_field(server: DevServer) -> None:
+    status, page, _ = ask(server, "POST", "/runs", form(text=""))
+    assert (status, b"Text is needed." in page) == (422, True)
+
+
+def test_an_app_that_fails_tells_its_line(server: DevServer) -> None:
+    (server.folder / "app.py").write_text(APP.replace("yield text", "raise ValueError('tea')"))
+    events = run(server, text="a")
+    assert "app.py" in text_of(events)
+    assert ("failed", {"message": "tea"}) in events
+    assert events[-1][1] == {"state": "failed"}
 
 
 def test_an_app_that_prints_or_ends_the_process_breaks_nothing(server: DevServer) -> None:
     (server.folder / "app.py").write_text(APP.replace("yield text", "print('x'); yield text"))
-    assert run(server, text="a")[0]["text"] == "a"
-    (server.folder / "app.py").write_text("import os\nos._exit(1)\n")
-    assert json.loads(ask(server, "GET", "/about")[1])["message"] == (
-        "The app ended while it was imported."
+    assert text_of(run(server, text="a")).startswith("a")
+    (server.folder / "app.py").write_text(f"import os\n{APP}\nos._exit(1)\n")
+    assert b"ended while it was imported" in ask(server, "GET", "/")[1]
+
+
+def test_a_picked_file_and_a_table_reach_the_page(server: DevServer) -> None:
+    (server.folder / "app.py").write_text(
+        "from caravan import App, File, Table\napp = App()\n@app.action('Read')\n"
+        "def read(notes: File):\n    yield Table([{'words': notes.text()}])\n"
     )
+    manifest = server.folder / "caravan.toml"
+    reason = '[[permission]]\nname = "files.read"\nreason = "Reads your notes."\n'
+    manifest.write_text(manifest.read_text() + reason)
+    events = run(server, {"notes": ("a.txt", b"from a file")})
+    [html] = [data["html"] for name, data in events if name == "item"]
+    assert "<table" in html
+    assert "from a file" in html
 
 
 def test_other_web_sites_cannot_reach_the_app(server: DevServer) -> None:
-    assert ask(server, "GET", "/about", host="evil.example")[0] == 403
-    body = {"action": "echo", "values": {"text": "x"}}
-    assert ask(server, "POST", "/run", body, host="evil.example:80")[0] == 403
-    assert ask(server, "POST", "/run", body, **{"content-type": "text/plain"})[0] == 400
+    assert ask(server, "GET", "/", host="evil.example")[0] == 403
+    assert ask(server, "POST", "/runs", form(text="x"), host="evil.example:80")[0] == 403
+    foreign = {"sec-fetch-site": "cross-site"}
+    assert ask(server, "POST", "/runs", form(text="x"), **foreign)[0] == 403
+
+
+def test_the_real_sandbox_runs_the_app_shows_its_budget_and_follows_a_save_in_a_second(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARAVAN_RUNTIME_CACHE", str(runtime_cache()))
+    folder = write_folder(terminal.folder / "echo")
+    bench = SandboxBench(Upstreams())
+    server = DevServer(folder, 0, bench)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        events = run(server, text="salam")
+        assert text_of(events).startswith("salamThis is a pretended answer.")
+        assert "Memory" in events[-2][1]["html"]
+        (folder / "app.py").write_text(APP.replace("yield text", "import socket; socket.socket()"))
+        began = time.monotonic()
+        assert b'name="text"' in ask(server, "POST", "/panel", form(text="a"))[1]
+        assert time.monotonic() - began < 5, "far less in truth; this machine may be busy"
+        failed = run(server, text="a")
+        assert "PermissionError" in text_of(failed)
+        (folder / "app.py").write_text(APP + "\nx = 1 / 0\n")
+        assert b"ZeroDivisionError" in ask(server, "GET", "/")[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        bench.close()
 
 
 def stream_of(*events: tuple[str, Any]) -> bytes:
@@ -121,12 +214,11 @@ def stream_of(*events: tuple[str, Any]) -> bytes:
 
 
 def test_a_stores_model_answers(server: DevServer, store: FakeStore) -> None:
-    server.upstreams = Upstreams(store.url, "secret")
+    server.bench = NativeBench(Upstreams(store.url, "secret"))
     store.media_type = "text/event-stream"
     pieces = [("piece", {"text": text}) for text in ("Sal", "am")]
     store.answers.append((200, stream_of(*pieces, ("end", {"end": "stop"}))))
-    answer = run(server, text="Greet")
-    assert [line["text"] for line in answer[2:-1]] == ["Sal", "am"]
+    assert text_of(run(server, text="Greet")) == "GreetSalam"
     method, path, token, body = store.asked[0]
     assert (method, path, token) == ("POST", "/api/v1/model", "Bearer secret")
     assert json.loads(body)["messages"] == [{"role": "user", "content": "Greet"}]

@@ -1,0 +1,262 @@
+"""What `caravan dev` runs an app on: the store's real sandbox, or a fresh Python process."""
+
+import base64
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from caravan import bundle, native, workbench
+from caravan.cli.model import Upstream
+from caravan.errors import HostError
+from caravan.findings import BundleRefused
+from caravan.manifest import Manifest
+from caravan.simulation import Desk
+from caravan.testing import Upload
+
+Line = dict[str, Any]
+RUN_LIMIT_S = 300
+QUIET = frozenset({"llm.next", "output.write"})
+# What a store allows where neither it nor the manifest says otherwise.
+OUTPUT_BYTES = 256 * 1024
+HOST_CALLS = 10_000
+
+
+@dataclass(frozen=True)
+class Upstreams:
+    """What the pretended store stands on."""
+
+    store: str | None = None
+    token: str | None = None
+    entitlements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One run a person has asked for.
+
+    Args:
+        uploads: the files of file fields, by field.
+    """
+
+    action: str
+    values: Mapping[str, Any]
+    uploads: Mapping[str, Upload] = field(default_factory=dict)
+
+
+class Bench(Protocol):
+    """Something an app can be described and run on."""
+
+    name: str
+
+    def describe(self, opened: bundle.Bundle, folder: Path) -> Line:
+        """`{"actions"}`, or `{"problem", "traceback"}`."""
+
+    def run(
+        self, opened: bundle.Bundle, folder: Path, asked: Asked, stop: threading.Event
+    ) -> Iterator[Line]:
+        """Items, `{"kind": "call", "op", "payload"}`, and at last `error` or `end` with usage."""
+
+
+def opened_of(folder: Path) -> bundle.Bundle | Line:
+    """The folder as a store would open it, or `{"problem", "traceback"}`."""
+    try:
+        return bundle.open_bundle(bundle.build(folder))
+    except BundleRefused as refused:
+        line = f":{refused.line}" if refused.line else ""
+        place = f"{refused.file}{line}: " if refused.file else ""
+        return {"problem": f"{place}{refused.message}", "traceback": ""}
+
+
+class NativeBench:
+    """A Python process for each run: at once there, and without walls."""
+
+    name = "plain Python"
+
+    def __init__(self, upstreams: Upstreams) -> None:
+        self._upstreams = upstreams
+
+    def describe(self, opened: bundle.Bundle, folder: Path) -> Line:
+        """See `Bench`."""
+        lines = list(self._lines(self._job("describe", opened.manifest, folder), 30))
+        found = lines[-1] if lines else {}
+        if found.get("kind") == "describe":
+            return {"actions": found["actions"]}
+        message = found.get("message", "The app ended while it was imported.")
+        return {"problem": message, "traceback": found.get("traceback", "")}
+
+    def run(
+        self, opened: bundle.Bundle, folder: Path, asked: Asked, stop: threading.Event
+    ) -> Iterator[Line]:
+        """See `Bench`."""
+        manifest = opened.manifest
+        job = self._job("run", manifest, folder) | {
+            "action": asked.action,
+            "values": dict(asked.values),
+            "uploads": {name: _packed(upload) for name, upload in asked.uploads.items()},
+        }
+        used = {"host_calls": 0, "output_bytes": 0}
+        for line in self._lines(job, manifest.limits.wall_s or RUN_LIMIT_S):
+            if stop.is_set():
+                return
+            if line["kind"] == "call":
+                used["host_calls"] += 1
+            elif line["kind"] not in {"end", "error"}:
+                used["output_bytes"] += len(json.dumps(line))
+            yield line | ({"used": used} if line["kind"] in {"end", "error"} else {})
+
+    def _job(self, command: str, manifest: Manifest, folder: Path) -> Line:
+        return {
+            "command": command,
+            "folder": str(folder),
+            "entry": manifest.runtime.entry,
+            "permissions": sorted(manifest.permissions),
+            "store": self._upstreams.store,
+            "token": self._upstreams.token,
+            "entitlements": list(self._upstreams.entitlements),
+        }
+
+    def _lines(self, job: Line, limit_s: int) -> Iterator[Line]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "caravan.cli.model" if job["store"] else "caravan.native"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        watchdog = threading.Timer(limit_s, process.kill)
+        watchdog.start()
+        try:
+            if process.stdin is None or process.stdout is None:
+                raise RuntimeError("A process that was given pipes has none.")
+            process.stdin.write(json.dumps(job).encode())
+            process.stdin.close()
+            yield from map(json.loads, process.stdout)
+        finally:
+            watchdog.cancel()
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+class SandboxBench:
+    """The store's real sandbox; what an app keeps with `ctx.kv` lasts as long as this."""
+
+    name = "the real sandbox"
+
+    def __init__(self, upstreams: Upstreams) -> None:
+        self._workbench = workbench.Workbench()
+        self._upstreams = upstreams
+        self._kv: dict[tuple[str, str], Any] = {}
+
+    def close(self) -> None:
+        """End the sandbox."""
+        self._workbench.close()
+
+    def describe(self, opened: bundle.Bundle, folder: Path) -> Line:
+        """See `Bench`."""
+        found = self._workbench.describe(opened.files, opened.manifest.runtime.entry)
+        if "actions" in found:
+            return found
+        error = found["outcome"]["error"]
+        return {"problem": error["message"], "traceback": error["traceback"]}
+
+    def run(
+        self, opened: bundle.Bundle, folder: Path, asked: Asked, stop: threading.Event
+    ) -> Iterator[Line]:
+        """See `Bench`. Stop is heard at the app's next call to the store."""
+        lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
+        threading.Thread(target=self._work, args=(opened, asked, stop, lines), daemon=True).start()
+        while True:
+            line = lines.get()
+            yield line
+            if line["kind"] in {"end", "error"}:
+                return
+
+    def _work(
+        self,
+        opened: bundle.Bundle,
+        asked: Asked,
+        stop: threading.Event,
+        lines: "queue.SimpleQueue[Line]",
+    ) -> None:
+        desk = self._desk(opened.manifest)
+
+        def answer(op: str, payload: Line) -> Any:
+            if stop.is_set():
+                raise HostError("stopped", "The run was stopped.")
+            if op == "output.write":
+                lines.put(payload)
+                return None
+            if op not in QUIET:
+                lines.put({"kind": "call", "op": op, "payload": payload})
+            value = desk.call(op, payload)
+            for item in desk.take_written():
+                lines.put(item)
+            return value
+
+        files = {
+            name: desk.keep_file(upload.name, upload.data, upload.media_type)
+            for name, upload in asked.uploads.items()
+        }
+        job = workbench.WasmJob(
+            code=opened.files,
+            entry=opened.manifest.runtime.entry,
+            action=asked.action,
+            values={**asked.values, **files},
+            grants=opened.manifest.permissions,
+            limits=opened.manifest.limits.model_dump(),
+        )
+        try:
+            done = self._workbench.run(job, answer)
+        except workbench.NoSandbox as absent:
+            lines.put({"kind": "error", "message": str(absent), "traceback": "", "used": {}})
+            return
+        outcome = done["outcome"]
+        error = outcome.get("error")
+        told = {"message": error["message"], "traceback": error["traceback"]} if error else {}
+        lines.put({"kind": "error" if error else "end", **told, "used": used_of(done)})
+
+    def _desk(self, manifest: Manifest) -> Desk:
+        store, token = self._upstreams.store, self._upstreams.token
+        model = Upstream(store, token).answer if store and token else native.pretend
+        return Desk(
+            pieces=lambda payload, _turn: model(payload),
+            entitlements=self._upstreams.entitlements,
+            permissions=manifest.permissions,
+            settings={each.name: each.default for each in manifest.setting if each.default},
+            answers=iter(()),
+            web={},
+            kv=self._kv,
+        )
+
+
+def used_of(done: Line) -> Line:
+    """What a run in the sandbox used, and as `limits` what it might have."""
+    outcome = done["outcome"]
+    names = ("cpu_ms", "wall_ms", "peak_memory_bytes", "output_bytes", "host_calls")
+    return {**{name: outcome[name] for name in names}, "limits": done.get("limits", {})}
+
+
+def usage_rows(used: Line, tokens: int, most_tokens: int) -> Iterable[tuple[str, int, int, str]]:
+    """The budget bar: label, value, most, and both in words."""
+    limits = used.get("limits", {})
+    for label, name, most, unit in (
+        ("Computing", "cpu_ms", limits.get("cpu_ms"), "ms"),
+        ("Time", "wall_ms", limits.get("wall_ms"), "ms"),
+        ("Memory", "peak_memory_bytes", limits.get("memory_bytes"), "bytes"),
+        ("Output", "output_bytes", limits.get("output_bytes", OUTPUT_BYTES), "bytes"),
+        ("Calls to the store", "host_calls", limits.get("host_calls", HOST_CALLS), "calls"),
+    ):
+        if name in used and most:
+            yield label, used[name], most, f"{used[name]:,} of {most:,} {unit}"
+    yield "Model", tokens, most_tokens, f"about {tokens:,} of {most_tokens:,} tokens"
+
+
+def _packed(upload: Upload) -> Line:
+    data = base64.b64encode(upload.data).decode()
+    return {"name": upload.name, "base64": data, "media_type": upload.media_type}
