@@ -123,15 +123,17 @@ class DevServer(ThreadingHTTPServer):
     def page(self, template: str, action: str, run: str, **given: Any) -> str:
         """The page, or its form alone."""
         about = self.about()
+        started = self.runs.get(run)
+        typed = started.asked.values if started else {}
         return drawing.draw(
             template,
             about=about,
             chosen=_chosen(about, action),
-            run=run if run in self.runs else "",
+            run=run if started else "",
             where=self.bench.name,
             model=self.model,
             version=self.version(),
-            **{"values": {}, "errors": {}, **given},
+            **{"values": typed, "errors": {}, **given},
         )
 
     def events(self, run: str) -> Iterator[tuple[str, Line]]:

@@ -107,6 +107,7 @@ def test_a_run_streams_text_and_ends_with_its_budget(server: DevServer) -> None:
     assert names[-2:] == ["receipt", "done"]
     assert "llm.open" in events[-2][1]["html"]
     assert events[-1][1] == {"state": "finished"}
+    assert b'value="salam"' in ask(server, "GET", "/?run=1")[1]
     again = ask(server, "GET", "/runs/1/events")[1]
     assert b"event: done" in again, "a run happens once; who comes back hears that it is over"
     assert b"event: text" not in again
