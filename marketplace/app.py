@@ -39,6 +39,7 @@ from marketplace.runs import jobs as runs_jobs
 from marketplace.runs import queries as runs_queries
 from marketplace.runs import views as runs_views
 from marketplace.runs import views_audit as audit_views
+from marketplace.runs import views_consent as consent_views
 from marketplace.runs import views_developer as developer_views
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs
@@ -154,6 +155,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(runs_views.blueprint(database, executor, logs, settings.runs))
     app.register_blueprint(audit_views.blueprint(audits))
     app.register_blueprint(developer_views.blueprint(database, engine, audits, settings.runs))
+    app.register_blueprint(consent_views.blueprint(executor))
     app.register_blueprint(admin_views.blueprint(patient(settings, database, engine, sandbox)))
     return app
 

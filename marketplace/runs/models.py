@@ -1,4 +1,4 @@
-"""Runs tables: one run, its receipt, what apps remember, and what was used in which hour."""
+"""Runs tables: one run, its receipt, what apps remember, may do and used."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -108,6 +108,18 @@ class KvEntry(SQLModel, table=True):
     value: Any = Field(sa_type=json_column())
     value_bytes: int
     changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Consent(SQLModel, table=True):
+    """What a person has allowed an app: permissions by name, and web hosts one by one."""
+
+    __tablename__ = "runs_consent"
+
+    person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
+    app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
+    items: list[str] = Field(default_factory=list, sa_type=json_column())
+    version: str = Field(default="", max_length=32)
+    given_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Use(SQLModel, table=True):

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from marketplace.catalog.models import App, Product
+from marketplace.catalog.permissions import Asked
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
 from marketplace.runs.models import Run
@@ -20,6 +21,8 @@ class Panel:
         chosen: name of the action whose form is open.
         values: what was typed, by field name.
         errors: sentence by field name; under "" what concerns the whole form.
+        asks: what the person must allow before it runs; `allow` names it for the form.
+        is_widened: whether they allowed an earlier version less.
         product: what must be bought first, or None.
         unavailable: a sentence why no app can run now, or None.
     """
@@ -29,9 +32,23 @@ class Panel:
     chosen: str
     values: Mapping[str, Any] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+    asks: Sequence[Asked] = ()
+    allow: str = ""
+    is_widened: bool = False
     product: Product | None = None
     is_signed_in: bool = False
     unavailable: str | None = None
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a person has allowed one app, for which version and when."""
+
+    ident: str
+    name: str
+    version: str
+    given_at: datetime
+    items: Sequence[Asked]
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from marketplace.catalog import permissions
 from marketplace.catalog import queries as catalog
 from marketplace.catalog.models import App, Release
 from marketplace.kernel.errors import CaravanError
-from marketplace.kernel.ids import AccountId, AppId, OfferId
+from marketplace.kernel.ids import AccountId, AppId, OfferId, RunId
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
 from marketplace.publishing.queries import NotYours
-from marketplace.runs.models import Run, RunState
+from marketplace.runs import consent
+from marketplace.runs.models import ENDED, Run, RunState
 from marketplace.runs.pages import Panel, Receipt, RunRow, RunsPage
 from marketplace.web.i18n import gettext as _
 
@@ -43,12 +44,17 @@ def panel(
     actions = release.actions["actions"] if release else []
     run = session.get(Run, again) if again else None
     earlier = run if run and (run.person_id, run.app_id) == (person_id, app.id) else None
+    items = consent.items_of(release.manifest) if release else {}
+    missing = consent.missing(session, person_id, app.id, release.manifest) if release else {}
     first = actions[0]["name"] if actions else ""
     return Panel(
         app=app,
         actions=actions,
         chosen=earlier.action if earlier else first,
         values=earlier.input if earlier else {},
+        asks=consent.asked(missing),
+        allow=consent.COMMA.join(missing),
+        is_widened=0 < len(missing) < len(items),
         product=billing.product_needed(session, person_id, app.id),
         is_signed_in=person_id is not None,
         unavailable=unavailable,
@@ -128,6 +134,16 @@ def counts_by_app(session: Session, app_ids: list[AppId]) -> Mapping[AppId, int]
         .group_by(col(Run.app_id))
     ).all()
     return {AppId(app_id): count for app_id, count in rows}
+
+
+def going_of(session: Session, person_id: AccountId, app_id: AppId) -> list[RunId]:
+    """What one app does for one person now."""
+    found = session.exec(
+        select(Run.id).where(
+            Run.person_id == person_id, Run.app_id == app_id, col(Run.state).not_in(ENDED)
+        )
+    ).all()
+    return [RunId(run_id) for run_id in found]
 
 
 def going(session: Session) -> int:

@@ -1,5 +1,6 @@
 """Starting runs, and who may look at them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from marketplace.billing import queries as billing
 from marketplace.catalog.models import App, Release
 from marketplace.kernel.errors import Forbidden, Invalid, Limited, NotFound
 from marketplace.kernel.ids import AccountId, AppId, RunId
-from marketplace.runs import budgets, fields
+from marketplace.runs import budgets, consent, fields
 from marketplace.runs.models import ENDED, Run
 from marketplace.runs.settings import RunSettings
 from marketplace.web.auth import Actor
@@ -44,6 +45,7 @@ def start(
     person_id: AccountId,
     action: str,
     values: dict[str, Any],
+    allowed: Iterable[str] = (),
     locale: str,
     settings: RunSettings,
     executor: str,
@@ -52,10 +54,11 @@ def start(
     """Add one queued run; the caller hands it to the executor once it is committed.
 
     Args:
+        allowed: what the person allows with this very run, as `consent` names it.
         settings: how many runs one person may have going, and what the hour allows.
         executor: the name of the process that will carry it out.
     Raises: NothingToRun, NotBought, BadInput (with a sentence per field), TooManyRuns,
-        BudgetSpent.
+        ConsentNeeded, BudgetSpent.
     """
     release = session.get(Release, app.current_release_id) if app.current_release_id else None
     if release is None:
@@ -67,6 +70,7 @@ def start(
         raise NotBought(_("Buy this app first; its page has the button."), rule="app.not-bought")
     if wrong := fields.problems(values, described["input_schema"]):
         raise BadInput(_("Please look at the marked fields."), fields=wrong)
+    consent.allow(session, person_id, release, allowed, now=now)
     going = session.exec(
         select(func.count())
         .select_from(Run)

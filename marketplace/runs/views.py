@@ -12,15 +12,15 @@ from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import Invalid
 from marketplace.kernel.ids import RunId
-from marketplace.runs import fields, queries, service, stream
+from marketplace.runs import consent, fields, queries, service, stream
 from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
 from marketplace.runs.models import Run
 from marketplace.runs.pages import RunPage
 from marketplace.runs.settings import RunSettings
 from marketplace.web import sse
-from marketplace.web.auth import actor_id, signed_in_only
-from marketplace.web.edge import after_commit, db
+from marketplace.web.auth import actor_id, signed_in_only, wants_json
+from marketplace.web.edge import after_commit, db, status_of
 from marketplace.web.i18n import current_locale
 from marketplace.web.i18n import gettext as _
 
@@ -47,15 +47,18 @@ def blueprint(
                 person_id=actor_id(),
                 action=action,
                 values=fields.values_of(request.form, schema),
+                allowed=request.form.get("-allow", "").split(consent.COMMA),
                 locale=current_locale(),
                 settings=settings,
                 executor=executor.name,
                 now=utc_now(),
             )
-        except service.BadInput as error:
+        except (service.BadInput, consent.ConsentNeeded) as error:
+            if wants_json():
+                raise
             panel = queries.panel(db(), app, release, person_id=actor_id(), unavailable=None)
             typed = queries.refilled(panel, action, forms.typed(request.form, schema), error)
-            return render_template("runs/form.html", page=typed), 422
+            return render_template("runs/form.html", page=typed), status_of(error)
         after_commit(lambda: executor.start(run.id))
         return redirect(url_for("runs.show", run_id=run.id), code=303)
 

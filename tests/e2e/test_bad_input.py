@@ -31,7 +31,7 @@ from marketplace.web.settings import WebSettings
 from tests.factories.accounts import make_account, make_token
 from tests.factories.pages import send, sign_in
 from tests.factories.publishing import bundle_bytes, manifest_text
-from tests.factories.runs import make_runnable
+from tests.factories.runs import EVERY_PERMISSION, make_runnable
 from tests.sdk.bundles import zip_of
 
 
@@ -262,7 +262,8 @@ def test_a_run_without_runners_fails_with_a_sentence(door: Door) -> None:
     with door.database.writing() as session:
         app = make_runnable(session, Blobs(door.folder / "blobs"))
     with capture_logs():
-        answer = send(client, f"/apps/{app.ident}", f"/apps/{app.ident}/runs", **{"-action": "go"})
+        first = {"-action": "go", "-allow": ",".join(EVERY_PERMISSION)}
+        answer = send(client, f"/apps/{app.ident}", f"/apps/{app.ident}/runs", **first)
         stream = client.get(f"{answer.location}/events").text
     assert "does not answer" in stream
     with door.database.reading() as session:

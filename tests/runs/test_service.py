@@ -7,16 +7,16 @@ import pytest
 from sqlmodel import Session, select
 
 from marketplace.billing.models import OrderState
-from marketplace.catalog.models import App
+from marketplace.catalog.models import App, Release, ReleaseState
 from marketplace.infra.blobs import Blobs
 from marketplace.kernel.ids import AccountId, RunId, new_id
-from marketplace.runs import service
-from marketplace.runs.models import NEXT_STATES, IllegalMove, Run, RunState
+from marketplace.runs import consent, service
+from marketplace.runs.models import NEXT_STATES, Consent, IllegalMove, Run, RunState
 from marketplace.runs.settings import RunSettings
 from tests.factories.accounts import NOON, make_account
 from tests.factories.billing import make_order
-from tests.factories.catalog import make_app, make_product
-from tests.factories.runs import make_run, make_runnable
+from tests.factories.catalog import make_app, make_product, make_release
+from tests.factories.runs import EVERY_PERMISSION, make_run, make_runnable
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def start(session: Session, app: App, person_id: AccountId, **given: Any) -> Run
     values: dict[str, Any] = {
         "action": "go",
         "values": {"text": "salam"},
+        "allowed": EVERY_PERMISSION,
         "locale": "ar",
         "settings": RunSettings(at_once_per_person=2),
         "executor": "host-1-abc",
@@ -127,3 +128,59 @@ def test_a_run_moves_only_where_it_may(session: Session, app: App, state: RunSta
         else:
             with pytest.raises(IllegalMove, match=f"that is {state} cannot become {target}"):
                 run.move_to(target, now=NOON)
+
+
+def make_newer(session: Session, app: App, **manifest: Any) -> None:
+    """A release of the app that asks for what `manifest` says, live at once."""
+    old = session.get_one(Release, app.current_release_id)
+    newer = make_release(
+        session,
+        app=app,
+        version="2.0.0",
+        state=ReleaseState.PUBLISHED,
+        actions=old.actions,
+        manifest={**old.manifest, **manifest},
+        code_key=old.code_key,
+    )
+    app.current_release_id = newer.id
+
+
+def test_an_app_runs_only_with_all_it_asks_for_allowed(
+    session: Session, app: App, person: AccountId
+) -> None:
+    with pytest.raises(consent.ConsentNeeded) as needed:
+        start(session, app, person, allowed=["kv.user", "net.fetch", "made.up"])
+    assert needed.value.details["permissions"] == [
+        name for name in EVERY_PERMISSION if name != "kv.user"
+    ]
+    assert session.exec(select(Consent)).all() == []
+    start(session, app, person)
+    assert start(session, app, person, allowed=[]).state is RunState.QUEUED
+    [kept] = session.exec(select(Consent)).all()
+    assert kept.items == sorted(EVERY_PERMISSION)
+
+
+def test_a_release_that_asks_for_more_asks_again(
+    session: Session, app: App, person: AccountId
+) -> None:
+    start(session, app, person)
+    fetch = [{"name": "net.fetch", "reason": "To read pages."}]
+    make_newer(session, app, permission=fetch, network={"allow": ["a.example"], "reason": ""})
+    with pytest.raises(consent.ConsentNeeded) as needed:
+        start(session, app, person, allowed=["net.fetch"])
+    assert needed.value.details["permissions"] == ["net.fetch a.example"]
+    start(session, app, person, allowed=["net.fetch", "net.fetch a.example"])
+    wider = {"allow": ["a.example", "b.example"], "reason": "To read two."}
+    release = session.get_one(Release, app.current_release_id)
+    release.manifest = {**release.manifest, "network": wider}
+    assert consent.missing(session, person, app.id, release.manifest) == {
+        "net.fetch b.example": "To read two."
+    }
+
+
+def test_one_that_asks_for_less_runs_without_a_word(
+    session: Session, app: App, person: AccountId
+) -> None:
+    start(session, app, person)
+    make_newer(session, app, permission=[{"name": "kv.user", "reason": "To remember."}])
+    assert start(session, app, person, allowed=[]).state is RunState.QUEUED
