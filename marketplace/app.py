@@ -27,6 +27,9 @@ from marketplace.catalog import views as catalog_views
 from marketplace.catalog import views_ratings as ratings_views
 from marketplace.catalog.models import App, Release
 from marketplace.inference.client import EngineClient
+from marketplace.inference.ports import Inference
+from marketplace.inference.upstream.client import Upstream
+from marketplace.inference.upstream.turnstile import Bounds
 from marketplace.infra import mail
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
@@ -112,7 +115,7 @@ def create_app(settings: Settings) -> Flask:
         part.install(app)
 
     store = blobs(settings)
-    engine = EngineClient(settings.socket("engine"))
+    engine = language_model(settings)
     sandbox = RunnerClient(settings.socket("runners"), settings.cache_dir())
     logs, audits = run_logs(settings)
     executor = Executor(
@@ -160,17 +163,29 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
+def language_model(settings: Settings) -> Inference:
+    """The one model all apps share: the engine beside us, or other machines."""
+    inference = settings.inference
+    if not inference.upstream.url:
+        return EngineClient(settings.socket("engine"))
+    # Each web process counts for itself, so each may have its share of the servers.
+    share = max(1, inference.upstream.max_in_flight // settings.web.workers)
+    return Upstream(
+        inference.upstream, Bounds(share, inference.queue_per_app, inference.queue_total)
+    )
+
+
 def patient(
     settings: Settings,
     database: Database | None = None,
-    engine: EngineClient | None = None,
+    engine: Inference | None = None,
     sandbox: RunnerClient | None = None,
 ) -> Patient:
     """What `marketplace doctor` and the admin page examine."""
     return Patient(
         database=database or Database(settings.database_address()),
         data_dir=settings.folder,
-        engine=(engine or EngineClient(settings.socket("engine"))).status,
+        engine=(engine or language_model(settings)).status,
         sandbox=(sandbox or RunnerClient(settings.socket("runners"), settings.cache_dir())).status,
         runtime=lambda: builder.find_runtime(settings.cache_dir()),
     )

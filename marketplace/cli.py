@@ -91,9 +91,11 @@ def serve(settings: Settings, port: int | None) -> None:
     with stopping() as stop:
         herald = FORK.Process(target=_announce, args=(settings, names), daemon=True)
         herald.start()
+        is_computed_here = not settings.inference.upstream.url
+        engine = {"engine": composition.engine_command(settings)} if is_computed_here else {}
         Supervisor(
             {
-                "engine": composition.engine_command(settings),
+                **engine,
                 "runners": composition.runners_command(settings),
                 "worker": partial(_work, settings),
                 "web": partial(_serve_pages, settings),
@@ -163,6 +165,11 @@ def worker(settings: Settings) -> None:
 @click.pass_obj
 def engine(settings: Settings) -> None:
     """Run the shared model; `serve` starts this for you."""
+    if settings.inference.upstream.url:
+        raise click.ClickException(
+            "Other machines compute: CARAVAN_INFERENCE__UPSTREAM__URL is set. Unset it to run "
+            "the model here."
+        )
     composition.become(composition.engine_command(settings))
 
 

@@ -11,6 +11,7 @@ import structlog
 from click.testing import CliRunner, Result
 
 from marketplace import cli, settings
+from tests.inference.openai_server import OpenAIServer
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +117,24 @@ def test_a_real_store_is_not_seeded(
 ) -> None:
     monkeypatch.setenv("CARAVAN_STAGE", "production")
     assert "production" in refused(monkeypatch, capsys, "seed", "--apps", "3")
+
+
+@pytest.fixture
+def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    """Another machine that computes for this store."""
+    server = OpenAIServer("abc")
+    monkeypatch.setenv("CARAVAN_INFERENCE__UPSTREAM__URL", server.url)
+    yield server
+    server.close()
+
+
+def test_the_doctor_names_the_machines_that_compute(upstream: OpenAIServer) -> None:
+    said = typed("doctor").stdout
+    assert "✓ Engine: Ready with letters.\n" in said
+    assert f"✓ Device: Other machines compute, 1 of 1 answer: {upstream.url} (openai)." in said
+
+
+def test_where_other_machines_compute_the_engine_is_not_started(upstream: OpenAIServer) -> None:
+    result = typed("engine")
+    assert result.exit_code == 1
+    assert "CARAVAN_INFERENCE__UPSTREAM__URL is set" in result.stderr

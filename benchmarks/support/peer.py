@@ -132,10 +132,11 @@ class PeerProcess:
             self.process.wait(10)
 
 
-def run(model: Path, *, context: int, sequences: int, threads: int) -> PeerProcess:
+def run(model: Path, *more: str, context: int, sequences: int, threads: int) -> PeerProcess:
     """Start the peer, with its own defaults for everything else, and wait until it answers.
 
     Args:
+        more: further options of llama-server's own.
         context: tokens of one sequence; llama-server is given that of all together.
     Raises: NoPeer when it was not built, ends, or does not answer in time.
     """
@@ -149,7 +150,7 @@ def run(model: Path, *, context: int, sequences: int, threads: int) -> PeerProce
     options += ["--model", model, "--ctx-size", context * sequences, "--parallel", sequences]
     options += ["--threads", threads, "--threads-batch", threads]
     process = subprocess.Popen(
-        [str(part) for part in (binary, *options)],
+        [str(part) for part in (binary, *options, *more)],
         # Our engine's threads wait without spinning; on a shared machine that helps both.
         env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
         stdout=subprocess.DEVNULL,

@@ -101,7 +101,8 @@ def _disk(patient: Patient) -> Iterator[Finding]:
 
 def _engine(status: EngineStatus) -> Iterator[Finding]:
     if status.ready:
-        yield Finding("Engine", "good", f"Ready with {status.model} ({status.model_file}).")
+        file = f" ({status.model_file})" if status.model_file else ""
+        yield Finding("Engine", "good", f"Ready with {status.model}{file}.")
     elif status.loading:
         yield Finding("Engine", "warn", "It is loading its model.")
     else:

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from marketplace.inference.upstream.settings import UpstreamSettings
+
 
 class InferenceSettings(BaseModel):
     """How the engine uses its machine and how long people may queue for it."""
@@ -80,4 +82,7 @@ class InferenceSettings(BaseModel):
         ge=1,
         le=100_000,
         description="Waiting requests of all apps together before more are turned away.",
+    )
+    upstream: UpstreamSettings = Field(
+        default=UpstreamSettings(), description="Other machines that compute in this one's place."
     )

@@ -1,4 +1,4 @@
-"""What every `Inference` promises; the fake and the real engine pass the same tests."""
+"""What every `Inference` promises: the fake, our engine, and servers of the OpenAI dialect."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,9 +8,13 @@ from threading import Thread
 
 import pytest
 
+from benchmarks.support import peer
 from marketplace.inference.client import EngineClient
 from marketplace.inference.fake import FakeInference
 from marketplace.inference.ports import Finished, Inference, Message, Piece, Tool
+from marketplace.inference.upstream.client import Upstream
+from marketplace.inference.upstream.settings import UpstreamSettings
+from marketplace.inference.upstream.turnstile import Bounds
 from marketplace.kernel.errors import Invalid, Unavailable
 from tests.inference.conftest import require_llama
 from tests.inference.engines import (
@@ -20,9 +24,11 @@ from tests.inference.engines import (
     start_engine,
     text_of,
 )
+from tests.inference.openai_server import OpenAIServer
 from tests.inference.tiny_models import LETTERS, write_alphabet
 
 ALPHABET = "".join(LETTERS)
+BOUNDS = Bounds(in_flight=4, queue_per_app=32, queue_total=64)
 
 
 @pytest.fixture(scope="module")
@@ -38,22 +44,59 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineClient]:
     assert engine.stop() == 0
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(scope="module")
+def openai() -> Iterator[Upstream]:
+    """A server of the test's own that knows nothing but the dialect."""
+    server = OpenAIServer(LETTERS)
+    upstream = Upstream(UpstreamSettings(url=server.url), BOUNDS)
+    yield upstream
+    upstream.close()
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """llama.cpp's own server: one process that chats, and one that makes vectors."""
+    if peer.built() is None:
+        pytest.skip("llama-server was not built: python benchmarks/support/peer.py")
+    model = write_alphabet(tmp_path_factory.mktemp("llama-server") / "alphabet.gguf")
+    chats = peer.run(model, context=1024, sequences=4, threads=1)
+    vectors = peer.run(model, "--embeddings", context=1024, sequences=4, threads=1)
+    settings = UpstreamSettings(
+        url=f"http://127.0.0.1:{chats.port}/v1",
+        embedding_url=f"http://127.0.0.1:{vectors.port}/v1",
+        dialect="llama-server",
+    )
+    upstream = Upstream(settings, BOUNDS)
+    yield upstream
+    upstream.close()
+    chats.stop()
+    vectors.stop()
+
+
+@pytest.fixture(params=["fake", "real", "openai", "llama_server"])
 def inference(request: pytest.FixtureRequest) -> Inference:
     """Each implementation in turn, all answering with the alphabet."""
     if request.param == "fake":
         return FakeInference(LETTERS)
-    real: EngineClient = request.getfixturevalue("real")
-    return real
+    implementation: Inference = request.getfixturevalue(request.param)
+    return implementation
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "real", "openai"])
 def without_model(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[[], Inference]]:
-    """Each implementation in turn, without a model it could load."""
+    """Each implementation in turn, without a model it could load or reach."""
     if request.param == "fake":
         yield lambda: FakeInference(why_not="The model file is missing.")
+        return
+    if request.param == "openai":
+        server = OpenAIServer(LETTERS)
+        server.close()
+        upstream = Upstream(UpstreamSettings(url=server.url), BOUNDS)
+        yield lambda: upstream
+        upstream.close()
         return
     engine = start_engine(tmp_path / "engine.sock", "--model", tmp_path / "missing.gguf")
     client = EngineClient(engine.socket)

@@ -1,0 +1,337 @@
+"""Carries requests to the servers and their answers back; lives in one event loop."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from marketplace.inference.ports import (
+    BadGeneration,
+    Embedded,
+    Embedding,
+    EngineGone,
+    Finished,
+    Generation,
+    ModelUnavailable,
+    Piece,
+    Queued,
+    Usage,
+    type_answer_event,
+)
+from marketplace.inference.scheduler import QueueFull
+from marketplace.inference.text import TextStream
+from marketplace.inference.upstream import dialect, stream
+from marketplace.inference.upstream.breaker import Node, in_order
+from marketplace.inference.upstream.settings import UpstreamSettings
+from marketplace.inference.upstream.turnstile import Bounds, Turn, Turnstile
+from marketplace.kernel.errors import CaravanError
+
+log = logging.getLogger(__name__)
+
+CONNECT_S = 5.0
+BUSY_S = 1  # rest of a server that says it is busy and not for how long
+LONGEST_BUSY_S = 60
+COMPLAINT_BYTES = 4096
+CHARACTERS_PER_TOKEN = 4  # a guess, until the server has counted
+RATE_WINDOW_S = 2.0
+RULE = "llm.upstream"
+GONE = "The language model stopped while it was answering. Run it again."
+UNREACHABLE = (
+    "The language model cannot be reached at the moment. Try again in a minute; whoever runs "
+    "the store finds the reason with `marketplace doctor`."
+)
+
+type_emit = Callable[[type_answer_event], None]
+
+
+class Courier:
+    """The servers, who waits for them, and the connections to them.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: UpstreamSettings,
+        bounds: Bounds,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self.turnstile = Turnstile(bounds, clock)
+        self.nodes = [Node(url) for url in settings.addresses]
+        own = settings.embedding_addresses != settings.addresses
+        self._embedding_nodes = (
+            [Node(url) for url in settings.embedding_addresses] if own else self.nodes
+        )
+        self._http = httpx.AsyncClient(
+            timeout=httpx.Timeout(settings.silence_s, connect=CONNECT_S, pool=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=bounds.in_flight),
+        )
+        self.listed: dialect.Listed | None = None
+        self.prompt_tokens = 0
+        self.generated_tokens = 0
+        self._rate_since, self._rate_pieces, self._rate = clock(), 0, 0.0
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Pieces a second over the last seconds; 0 when nothing has come for a while."""
+        is_fresh = self._clock() - self._rate_since < 2 * RATE_WINDOW_S
+        return self._rate if is_fresh else 0.0
+
+    async def generate(self, generation: Generation, emit: type_emit) -> None:
+        """One answer. Stopped, it ends with `cancelled` and what it cost until then.
+
+        Raises: CaravanError of the family that fits what went wrong.
+        """
+        queued_at = self._clock()
+        began = first = None
+        guess = sum(len(turn.content) for turn in generation.messages) // CHARACTERS_PER_TOKEN
+        transcript = dialect.Transcript(guess)
+        reason = "cancelled"
+        turn = Turn(
+            generation.app, generation.person, 1.0, guess, lambda place: emit(Queued(place))
+        )
+        try:
+            async with self.turnstile.taken(turn):
+                began = self._clock()
+                try:
+                    body = dialect.chat(generation, self._settings, await self.model())
+                    async with aclosing(self._pieces(generation, body, transcript)) as pieces:
+                        async for piece in pieces:
+                            if first is None and transcript.pieces:
+                                first = self._clock()
+                            if piece:
+                                self._measure()
+                                emit(Piece(piece))
+                finally:
+                    turn.usage = transcript.usage()
+                    self._count(turn.usage)
+            reason = transcript.reason or "stop"
+            for call in transcript.tool_calls():
+                emit(call)
+        except asyncio.CancelledError:
+            log.debug("Request %s was stopped.", generation.request_id)
+        ended = self._clock()
+        # What it never came to took no time.
+        began = ended if began is None else began
+        first = ended if first is None else first
+        usage = replace(
+            turn.usage,
+            queue_ms=round((began - queued_at) * 1000),
+            prefill_ms=round((first - began) * 1000),
+            decode_ms=round((ended - first) * 1000),
+        )
+        emit(Finished(reason, usage, self.model_name))
+
+    async def embed(self, embedding: Embedding) -> Embedded:
+        """Vectors of texts. Raises: CaravanError of the family that fits what went wrong."""
+        queued_at = self._clock()
+        size = sum(map(len, embedding.texts)) / CHARACTERS_PER_TOKEN
+        turn = Turn(embedding.app, embedding.person, 1.0, size, lambda _: None)
+        async with self.turnstile.taken(turn):
+            began = self._clock()
+            name = self._settings.embedding_model or await self.model()
+            body = dialect.embeddings(embedding, name)
+            async with self._sent(
+                self._embedding_nodes, "/embeddings", body, embedding.app
+            ) as response:
+                vectors: dialect.Vectors = dialect.read(dialect.Vectors, await response.aread())
+            turn.usage = Usage(prompt_tokens=vectors.usage.prompt_tokens)
+            self._count(turn.usage)
+            usage = replace(
+                turn.usage,
+                queue_ms=round((began - queued_at) * 1000),
+                prefill_ms=round((self._clock() - began) * 1000),
+            )
+            return Embedded(vectors.in_order(len(embedding.texts)), usage, name)
+
+    @property
+    def model_name(self) -> str:
+        """The model's name there, as far as it is known."""
+        return self._settings.model or (self.listed.id if self.listed else "")
+
+    async def model(self) -> str:
+        """The model's name there. Raises: CaravanError when no server can be asked."""
+        if not self.model_name:
+            await self.look()
+        return self.model_name
+
+    async def look(self) -> int:
+        """Ask every server what it offers. Returns how many answered.
+
+        Raises: CaravanError, the first server's, when none did.
+        """
+        looks = await asyncio.gather(*map(self._look_at, self.nodes))
+        offers = [offer for offer in looks if isinstance(offer, dialect.Listed)]
+        if not offers:
+            [failure, *_] = [each for each in looks if isinstance(each, CaravanError)]
+            raise failure
+        self.listed = offers[0]
+        return len(offers)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    async def _look_at(self, node: Node) -> dialect.Listed | CaravanError:
+        # Asked seldom, by a command that then ends too: no connection is left open for it.
+        headers = {**dialect.headers("", self._settings), "Connection": "close"}
+        try:
+            response = await self._http.get(
+                f"{node.url}/models", headers=headers, timeout=CONNECT_S
+            )
+            if response.status_code != 200:
+                return _refusal(node, response.status_code, response.text, response.headers)
+            return dialect.offered(response.content, self._settings.model)
+        except httpx.HTTPError as error:
+            log.warning("%s cannot be reached: %r", node.url, error)
+            return ModelUnavailable(UNREACHABLE, rule=RULE)
+        except dialect.Garbled as error:
+            return error
+
+    async def _pieces(
+        self, generation: Generation, body: Mapping[str, Any], transcript: dialect.Transcript
+    ) -> AsyncGenerator[str]:
+        text = TextStream(generation.stop)
+        async with self._sent(self.nodes, "/chat/completions", body, generation.app) as response:
+            async for data in stream.events(response.aiter_bytes()):
+                yield text.push(transcript.take(data).encode())
+                if text.is_stopped:
+                    transcript.reason = "stop"
+                    return
+            if transcript.reason is None:
+                raise EngineGone(GONE, rule=RULE)
+        yield text.finish()
+
+    @asynccontextmanager
+    async def _sent(
+        self, nodes: Sequence[Node], path: str, body: Mapping[str, Any], app: str
+    ) -> AsyncIterator[httpx.Response]:
+        """The response of the first server that takes the request; the others were tried before.
+
+        Whatever breaks while it is read counts against the server that sent it.
+        """
+        failure: CaravanError = ModelUnavailable(UNREACHABLE, rule=RULE)
+        for node in in_order(nodes, app, self._clock()):
+            node.breaker.begin()
+            node.in_flight += 1
+            try:
+                response = await self._post(node, path, body, app)
+                node.breaker.succeed()
+                async with aclosing(response):
+                    yield response
+                return  # noqa: TRY300  (an `else` would run before the errors of the block)
+            except _Elsewhere as refused:
+                failure = refused.error
+            except httpx.ReadTimeout as error:
+                node.breaker.fail(self._clock())
+                log.warning("%s said nothing for %s s.", node.url, self._settings.silence_s)
+                raise EngineGone(GONE, rule=RULE) from error
+            except httpx.HTTPError as error:
+                node.breaker.fail(self._clock())
+                log.warning("%s broke off its answer: %r", node.url, error)
+                raise EngineGone(GONE, rule=RULE) from error
+            except (dialect.Garbled, EngineGone):
+                node.breaker.fail(self._clock())
+                raise
+            finally:
+                node.breaker.give_up(self._clock())
+                node.in_flight -= 1
+        raise failure
+
+    async def _post(
+        self, node: Node, path: str, body: Mapping[str, Any], app: str
+    ) -> httpx.Response:
+        headers = dialect.headers(app, self._settings)
+        request = self._http.build_request("POST", node.url + path, json=body, headers=headers)
+        try:
+            response = await self._http.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            node.breaker.fail(self._clock())
+            log.warning("%s cannot be reached: %r", node.url, error)
+            raise _Elsewhere(ModelUnavailable(UNREACHABLE, rule=RULE)) from error
+        if response.status_code == 200:
+            return response
+        try:
+            complaint = await _beginning(response)
+        finally:
+            await response.aclose()
+        refused = _refusal(node, response.status_code, complaint, response.headers)
+        if isinstance(refused, QueueFull):
+            node.breaker.rest(self._clock(), refused.retry_after_s)
+            raise _Elsewhere(refused)
+        if response.status_code >= 500:
+            node.breaker.fail(self._clock())
+            raise _Elsewhere(refused)
+        raise refused
+
+    def _measure(self) -> None:
+        self._rate_pieces += 1
+        elapsed = self._clock() - self._rate_since
+        if elapsed >= RATE_WINDOW_S:
+            self._rate = self._rate_pieces / elapsed
+            self._rate_since, self._rate_pieces = self._clock(), 0
+
+    def _count(self, usage: Usage) -> None:
+        self.prompt_tokens += usage.prompt_tokens
+        self.generated_tokens += usage.generated_tokens
+
+
+class _Elsewhere(Exception):
+    """This server does not take the request; another one may."""
+
+    def __init__(self, error: CaravanError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def _refusal(node: Node, status: int, complaint: str, headers: Mapping[str, str]) -> CaravanError:
+    """What a status other than 200 means for whoever asked."""
+    said = dialect.complaint(complaint)[: dialect.COMPLAINT]
+    log.warning("%s answered %s: %s", node.url, status, said)
+    if status in {429, 503}:
+        retry_after_s = _retry_after_s(headers.get("Retry-After", ""))
+        return QueueFull(
+            f"The language model is busy. Try again in {retry_after_s} s.",
+            retry_after_s=retry_after_s,
+            rule="llm.queue",
+        )
+    if status in {400, 413, 422}:
+        return BadGeneration(f"The language model refuses this request: {said}", rule=RULE)
+    if status in {401, 403}:
+        return ModelUnavailable(
+            "The language model's server does not accept the store's key. Set the right one in "
+            "CARAVAN_INFERENCE__UPSTREAM__API_KEY.",
+            rule=RULE,
+        )
+    if status == 404:
+        return ModelUnavailable(
+            "The language model's server has no such model or address. Check "
+            "CARAVAN_INFERENCE__UPSTREAM__URL and …__MODEL.",
+            rule=RULE,
+        )
+    return ModelUnavailable(
+        f"The language model's server failed with status {status}. Try again in a minute.",
+        rule=RULE,
+    )
+
+
+def _retry_after_s(text: str) -> int:
+    return min(LONGEST_BUSY_S, max(1, int(text))) if text.isdecimal() else BUSY_S
+
+
+async def _beginning(response: httpx.Response) -> str:
+    """The first words of an error's body; no server makes us read more."""
+    read = b""
+    async for chunk in response.aiter_bytes():
+        read += chunk
+        if len(read) >= COMPLAINT_BYTES:
+            break
+    return read[:COMPLAINT_BYTES].decode("utf-8", "replace")
