@@ -5,6 +5,7 @@ import hmac
 import os
 import sys
 from http.client import HTTPConnection
+from importlib import import_module
 from pathlib import Path
 from uuid import UUID
 
@@ -28,8 +29,6 @@ from marketplace.catalog import views_ratings as ratings_views
 from marketplace.catalog.models import App, Release
 from marketplace.inference.client import EngineClient
 from marketplace.inference.ports import Inference
-from marketplace.inference.upstream.client import Upstream
-from marketplace.inference.upstream.turnstile import Bounds
 from marketplace.infra import mail
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
@@ -168,11 +167,13 @@ def language_model(settings: Settings) -> Inference:
     inference = settings.inference
     if not inference.upstream.url:
         return EngineClient(settings.socket("engine"))
+    # A store that computes for itself need not read what speaks to other machines.
+    package = import_module("marketplace.inference.upstream.client")
     # Each web process counts for itself, so each may have its share of the servers.
     share = max(1, inference.upstream.max_in_flight // settings.web.workers)
-    return Upstream(
-        inference.upstream, Bounds(share, inference.queue_per_app, inference.queue_total)
-    )
+    bounds = package.Bounds(share, inference.queue_per_app, inference.queue_total)
+    upstream: Inference = package.Upstream(inference.upstream, bounds)
+    return upstream
 
 
 def patient(

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-LATER = {"numpy", "gguf", "huggingface_hub", "llama_cpp", "componentize_py"}
+LATER = {"httpx", "numpy", "gguf", "huggingface_hub", "llama_cpp", "componentize_py"}
 
 
 def test_the_store_opens_without_libraries_it_does_not_use() -> None:
