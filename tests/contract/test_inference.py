@@ -61,7 +61,9 @@ def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]
         pytest.skip("llama-server was not built: python benchmarks/support/peer.py")
     model = write_alphabet(tmp_path_factory.mktemp("llama-server") / "alphabet.gguf")
     chats = peer.run(model, context=1024, sequences=4, threads=1)
-    vectors = peer.run(model, "--embeddings", context=1024, sequences=4, threads=1)
+    vectors = peer.run(
+        model, "--embeddings", "--pooling", "mean", context=1024, sequences=4, threads=1
+    )
     settings = UpstreamSettings(
         url=f"http://127.0.0.1:{chats.port}/v1",
         embedding_url=f"http://127.0.0.1:{vectors.port}/v1",

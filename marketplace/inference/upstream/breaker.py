@@ -28,12 +28,11 @@ class Breaker:
     """Lets requests through to a server, or spares it for a while after it failed.
 
     After `FAILURES` in a row it rests for a second; then one request tries whether it is back.
-    Each failed try doubles the rest.
+    Each further failure in the row doubles the rest.
     """
 
     state: State = State.CLOSED
     failures: int = 0
-    rest_s: float = FIRST_REST_S
     rests_until: float = 0.0
 
     def allows(self, now: float) -> bool:
@@ -43,25 +42,30 @@ class Breaker:
         return self.state is State.CLOSED
 
     def begin(self) -> None:
-        """A request goes there; after a rest it is the only one until its outcome is known."""
+        """A request goes there; after a rest it is the only one until it is answered."""
         if self.state is State.OPEN:
             self.state = State.HALF_OPEN
 
+    def answer(self) -> None:
+        """The server began to answer, so others may go there too; the answer may still fail."""
+        if self.state is State.HALF_OPEN:
+            self.state = State.CLOSED
+
     def succeed(self) -> None:
-        """The server answered."""
-        self.state, self.failures, self.rest_s = State.CLOSED, 0, FIRST_REST_S
+        """The server answered as it should."""
+        self.state, self.failures = State.CLOSED, 0
 
     def fail(self, now: float) -> None:
         """The server did not answer, or not as it should."""
+        if self.state is State.OPEN:
+            return  # a request from before the rest, which says nothing about the time after it
         self.failures += 1
-        if self.state is State.HALF_OPEN:
-            self.rest_s = min(LONGEST_REST_S, 2 * self.rest_s)
-        elif self.state is State.OPEN or self.failures < FAILURES:
-            return
-        self.rest(now, self.rest_s)
+        doublings = self.failures - FAILURES
+        if doublings >= 0:
+            self.rest(now, min(LONGEST_REST_S, FIRST_REST_S * 2 ** min(doublings, 30)))
 
     def rest(self, now: float, seconds: float) -> None:
-        """Spare the server for as long as it asked for."""
+        """Spare the server for so long."""
         self.state, self.rests_until = State.OPEN, now + seconds
 
     def give_up(self, now: float) -> None:

@@ -67,8 +67,9 @@ class Office:
         return asyncio.run_coroutine_threadsafe(self.courier.look(), self._loop)
 
     def stop(self, number: int) -> None:
-        """End one request."""
-        self._loop.call_soon_threadsafe(self._stop, number)
+        """End one request, unless it ended with the loop."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop, number)
 
     def stop_all_of(self, request_id: str) -> None:
         """End every request of an id."""

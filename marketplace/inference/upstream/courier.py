@@ -37,8 +37,8 @@ CONNECT_S = 5.0
 BUSY_S = 1  # rest of a server that says it is busy and not for how long
 LONGEST_BUSY_S = 60
 COMPLAINT_BYTES = 4096
-CHARACTERS_PER_TOKEN = 4  # a guess, until the server has counted
 RATE_WINDOW_S = 2.0
+NOT_IMPLEMENTED = 501  # llama-server's answer to what it was not started for
 RULE = "llm.upstream"
 GONE = "The language model stopped while it was answering. Run it again."
 UNREACHABLE = (
@@ -92,11 +92,14 @@ class Courier:
         """
         queued_at = self._clock()
         began = first = None
-        guess = sum(len(turn.content) for turn in generation.messages) // CHARACTERS_PER_TOKEN
-        transcript = dialect.Transcript(guess)
+        transcript = dialect.transcript(generation, self._settings)
         reason = "cancelled"
         turn = Turn(
-            generation.app, generation.person, 1.0, guess, lambda place: emit(Queued(place))
+            generation.app,
+            generation.person,
+            1.0,
+            transcript.prompt_guess,
+            lambda place: emit(Queued(place)),
         )
         try:
             async with self.turnstile.taken(turn):
@@ -133,7 +136,7 @@ class Courier:
     async def embed(self, embedding: Embedding) -> Embedded:
         """Vectors of texts. Raises: CaravanError of the family that fits what went wrong."""
         queued_at = self._clock()
-        size = sum(map(len, embedding.texts)) / CHARACTERS_PER_TOKEN
+        size = sum(map(len, embedding.texts)) / dialect.CHARACTERS_PER_TOKEN
         turn = Turn(embedding.app, embedding.person, 1.0, size, lambda _: None)
         async with self.turnstile.taken(turn):
             began = self._clock()
@@ -224,10 +227,9 @@ class Courier:
             node.in_flight += 1
             try:
                 response = await self._post(node, path, body, app)
-                node.breaker.succeed()
+                node.breaker.answer()
                 async with aclosing(response):
                     yield response
-                return  # noqa: TRY300  (an `else` would run before the errors of the block)
             except _Elsewhere as refused:
                 failure = refused.error
             except httpx.ReadTimeout as error:
@@ -241,6 +243,9 @@ class Courier:
             except (dialect.Garbled, EngineGone):
                 node.breaker.fail(self._clock())
                 raise
+            else:
+                node.breaker.succeed()
+                return
             finally:
                 node.breaker.give_up(self._clock())
                 node.in_flight -= 1
@@ -249,28 +254,40 @@ class Courier:
     async def _post(
         self, node: Node, path: str, body: Mapping[str, Any], app: str
     ) -> httpx.Response:
-        headers = dialect.headers(app, self._settings)
-        request = self._http.build_request("POST", node.url + path, json=body, headers=headers)
-        try:
-            response = await self._http.send(request, stream=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            node.breaker.fail(self._clock())
-            log.warning("%s cannot be reached: %r", node.url, error)
-            raise _Elsewhere(ModelUnavailable(UNREACHABLE, rule=RULE)) from error
-        if response.status_code == 200:
+        response = await self._send(node, path, body, app)
+        status = response.status_code
+        if status == 200:
             return response
-        try:
+        async with aclosing(response):
             complaint = await _beginning(response)
-        finally:
-            await response.aclose()
-        refused = _refusal(node, response.status_code, complaint, response.headers)
+        refused = _refusal(node, status, complaint, response.headers)
         if isinstance(refused, QueueFull):
             node.breaker.rest(self._clock(), refused.retry_after_s)
             raise _Elsewhere(refused)
-        if response.status_code >= 500:
+        if status >= 500 and status != NOT_IMPLEMENTED:
             node.breaker.fail(self._clock())
             raise _Elsewhere(refused)
+        node.breaker.succeed()  # it is well; the request is not
         raise refused
+
+    async def _send(
+        self, node: Node, path: str, body: Mapping[str, Any], app: str
+    ) -> httpx.Response:
+        headers = dialect.headers(app, self._settings)
+        failure: httpx.HTTPError | None = None
+        # Twice: a connection that was kept may have been closed at this very moment.
+        for _ in range(2):
+            request = self._http.build_request("POST", node.url + path, json=body, headers=headers)
+            try:
+                return await self._http.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+                break
+            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
+                failure = error
+        node.breaker.fail(self._clock())
+        log.warning("%s cannot be reached: %r", node.url, failure)
+        raise _Elsewhere(ModelUnavailable(UNREACHABLE, rule=RULE)) from failure
 
     def _measure(self) -> None:
         self._rate_pieces += 1
@@ -305,6 +322,8 @@ def _refusal(node: Node, status: int, complaint: str, headers: Mapping[str, str]
         )
     if status in {400, 413, 422}:
         return BadGeneration(f"The language model refuses this request: {said}", rule=RULE)
+    if status == NOT_IMPLEMENTED:
+        return ModelUnavailable(f"The language model's server cannot do this: {said}", rule=RULE)
     if status in {401, 403}:
         return ModelUnavailable(
             "The language model's server does not accept the store's key. Set the right one in "

@@ -3,7 +3,7 @@
 import hmac
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,6 +24,8 @@ MOST_STOPS = 4  # of the dialect; further stop texts are looked for on our side 
 SEEDS = 2**31
 COMPLAINT = 300  # characters of a server's own words that are passed on
 MOST_NAMES = 20
+CHARACTERS_PER_TOKEN = 4  # a guess, until the server has counted
+COUNT_THE_END = frozenset({"llama-server", "vllm"})  # as a generated token
 REASONS = {"length": "length"}  # every other way a server ends an answer is a stop of its own
 
 
@@ -82,6 +84,16 @@ def salt(app: str, settings: UpstreamSettings) -> str:
     """A name for an app that nobody can guess who does not know the key to the servers."""
     key = settings.api_key.get_secret_value().encode()
     return hmac.new(key, f"app:{app}".encode(), "sha256").hexdigest()[:32]
+
+
+def transcript(generation: Generation, settings: UpstreamSettings) -> "Transcript":
+    """An empty transcript of the answer to a request."""
+    characters = sum(len(turn.content) for turn in generation.messages)
+    return Transcript(
+        prompt_guess=characters // CHARACTERS_PER_TOKEN,
+        # With stop texts nobody can tell whether the answer ended with the end or with one.
+        counts_end=settings.dialect in COUNT_THE_END and not generation.stop,
+    )
 
 
 def _own_words(generation: Generation, settings: UpstreamSettings) -> dict[str, Any]:
@@ -295,9 +307,11 @@ class Transcript:
 
     Args:
         prompt_guess: the prompt's tokens, until the server has counted them.
+        counts_end: whether the server counts the token that marks the end; a receipt does not.
     """
 
     prompt_guess: int = 0
+    counts_end: bool = False
     reason: str | None = None
     pieces: int = 0
     counts: _Counts | None = None
@@ -332,6 +346,11 @@ class Transcript:
 
     def usage(self) -> Usage:
         """The tokens so far: the server's own count, or the pieces that came."""
+        usage = self._counted()
+        has_end = self.counts_end and self.reason == "stop"
+        return replace(usage, generated_tokens=max(0, usage.generated_tokens - has_end))
+
+    def _counted(self) -> Usage:
         if self.counts is not None:
             details = self.counts.prompt_tokens_details or _Details()
             return Usage(

@@ -1,6 +1,7 @@
 """Settings of a language model that other machines serve."""
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -62,8 +63,9 @@ class UpstreamSettings(BaseModel):
     @classmethod
     def _is_web_address(cls, value: str) -> str:
         for address in value.split():
-            if not address.startswith(("http://", "https://")):
-                raise ValueError(f"{address} does not begin with http:// or https://")
+            parts = urlsplit(address)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise ValueError(f"{address} is no address that begins with http:// or https://")
             if "@" in address:
                 raise ValueError("the key belongs into api_key, not into the address")
         return value

@@ -39,8 +39,21 @@ def test_after_its_rest_one_request_tries_it() -> None:
     assert breaker.allows(FIRST_REST_S)
     breaker.begin()
     assert not breaker.allows(FIRST_REST_S)
+    breaker.answer()
+    assert breaker.allows(FIRST_REST_S)
+
+
+def test_a_try_that_was_answered_but_failed_after_all_rests_longer() -> None:
+    breaker = broken()
+    breaker.begin()
+    breaker.answer()
+    breaker.fail(FIRST_REST_S)
+    assert not breaker.allows(2.9 * FIRST_REST_S)
+    assert breaker.allows(3 * FIRST_REST_S)
+    breaker.begin()
     breaker.succeed()
-    assert (breaker.state, breaker.allows(FIRST_REST_S)) == (State.CLOSED, True)
+    breaker.fail(4 * FIRST_REST_S)
+    assert breaker.allows(4 * FIRST_REST_S)
 
 
 def test_each_try_that_fails_doubles_the_rest_up_to_a_bound() -> None:

@@ -111,6 +111,7 @@ def test_an_answer_has_the_servers_count_and_our_times(
         (400, {}, Invalid, "refuses this request: the context is too long"),
         (401, {}, ModelUnavailable, "CARAVAN_INFERENCE__UPSTREAM__API_KEY"),
         (404, {}, ModelUnavailable, "CARAVAN_INFERENCE__UPSTREAM__URL"),
+        (501, {}, ModelUnavailable, "cannot do this: the context is too long"),
         (500, {}, ModelUnavailable, "failed with status 500"),
         (302, {"Location": "http://example.org"}, ModelUnavailable, "failed with status 302"),
     ],
@@ -216,6 +217,49 @@ def test_an_answer_that_breaks_off_keeps_what_came_and_says_why(
     assert next(stream) == Piece("abc")
     with pytest.raises(family, match=sentence):
         next(stream)
+
+
+def test_a_server_that_breaks_off_every_answer_is_spared(
+    server: OpenAIServer, connect: type_connect
+) -> None:
+    def behave(handler: BaseHTTPRequestHandler, _body: Any) -> None:
+        Stream(handler).text("abc")
+        handler.close_connection = True
+
+    server.behave = behave
+    client = connect(server)
+    for _ in range(breaker_module.FAILURES):
+        assert refusal_of(client, EngineGone).message == GONE
+    assert refusal_of(client, Unavailable).message == UNREACHABLE
+    assert len(server.chats) == breaker_module.FAILURES
+
+
+def test_what_a_server_refuses_says_nothing_against_it(
+    server: OpenAIServer, connect: type_connect
+) -> None:
+    server.behave = answering(400, {"message": "too long"})
+    client = connect(server)
+    for _ in range(2 * breaker_module.FAILURES):
+        assert "too long" in refusal_of(client, Invalid).message
+
+
+def test_a_kept_connection_that_the_server_closes_is_replaced(
+    server: OpenAIServer, connect: type_connect
+) -> None:
+    client = connect(server)
+    assert text_of(list(client.generate(make_generation()))) == LETTERS
+    drops = iter([True])
+
+    def behave(handler: BaseHTTPRequestHandler, body: Any) -> None:
+        if next(drops, False):
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            handler.close_connection = True
+        else:
+            server.chat(handler, body)
+
+    server.behave = behave
+    assert text_of(list(client.generate(make_generation()))) == LETTERS
+    assert len(server.chats) == 3
 
 
 def test_a_page_in_the_place_of_a_stream_is_an_answer_broken_off(

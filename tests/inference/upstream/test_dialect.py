@@ -230,7 +230,8 @@ def test_settings_name_a_wrong_address_and_split_several() -> None:
     assert settings.addresses == ("http://a/v1", "https://b:8/v1")
     assert settings.embedding_addresses == settings.addresses
     assert UpstreamSettings(embedding_url="http://c/v1").embedding_addresses == ("http://c/v1",)
-    with pytest.raises(ValidationError, match="does not begin with http"):
-        UpstreamSettings(url="localhost:8000")
+    for wrong in ("localhost:8000", "http://", "file:///etc/passwd"):
+        with pytest.raises(ValidationError, match="no address that begins with http"):
+            UpstreamSettings(url=wrong)
     with pytest.raises(ValidationError, match="belongs into api_key"):
         UpstreamSettings(url="http://user:pass@localhost")
