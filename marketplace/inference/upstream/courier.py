@@ -20,10 +20,10 @@ from marketplace.inference.ports import (
     ModelUnavailable,
     Piece,
     Queued,
+    QueueFull,
     Usage,
     type_answer_event,
 )
-from marketplace.inference.scheduler import QueueFull
 from marketplace.inference.text import TextStream
 from marketplace.inference.upstream import dialect, stream
 from marketplace.inference.upstream.breaker import Node, in_order
@@ -97,7 +97,7 @@ class Courier:
         turn = Turn(
             generation.app,
             generation.person,
-            1.0,
+            generation.weight,
             transcript.prompt_guess,
             lambda place: emit(Queued(place)),
         )
@@ -203,7 +203,8 @@ class Courier:
         self, generation: Generation, body: Mapping[str, Any], transcript: dialect.Transcript
     ) -> AsyncGenerator[str]:
         text = TextStream(generation.stop)
-        async with self._sent(self.nodes, "/chat/completions", body, generation.app) as response:
+        release = dialect.release_of(generation)
+        async with self._sent(self.nodes, "/chat/completions", body, release) as response:
             async for data in stream.events(response.aiter_bytes()):
                 yield text.push(transcript.take(data).encode())
                 if text.is_stopped:
@@ -215,18 +216,18 @@ class Courier:
 
     @asynccontextmanager
     async def _sent(
-        self, nodes: Sequence[Node], path: str, body: Mapping[str, Any], app: str
+        self, nodes: Sequence[Node], path: str, body: Mapping[str, Any], release: str
     ) -> AsyncIterator[httpx.Response]:
         """The response of the first server that takes the request; the others were tried before.
 
         Whatever breaks while it is read counts against the server that sent it.
         """
         failure: CaravanError = ModelUnavailable(UNREACHABLE, rule=RULE)
-        for node in in_order(nodes, app, self._clock()):
+        for node in in_order(nodes, release, self._clock()):
             node.breaker.begin()
             node.in_flight += 1
             try:
-                response = await self._post(node, path, body, app)
+                response = await self._post(node, path, body, release)
                 node.breaker.answer()
                 async with aclosing(response):
                     yield response
@@ -252,9 +253,9 @@ class Courier:
         raise failure
 
     async def _post(
-        self, node: Node, path: str, body: Mapping[str, Any], app: str
+        self, node: Node, path: str, body: Mapping[str, Any], release: str
     ) -> httpx.Response:
-        response = await self._send(node, path, body, app)
+        response = await self._send(node, path, body, release)
         status = response.status_code
         if status == 200:
             return response
@@ -271,9 +272,9 @@ class Courier:
         raise refused
 
     async def _send(
-        self, node: Node, path: str, body: Mapping[str, Any], app: str
+        self, node: Node, path: str, body: Mapping[str, Any], release: str
     ) -> httpx.Response:
-        headers = dialect.headers(app, self._settings)
+        headers = dialect.headers(release, self._settings)
         failure: httpx.HTTPError | None = None
         # Twice: a connection that was kept may have been closed at this very moment.
         for _ in range(2):

@@ -70,20 +70,25 @@ def embeddings(embedding: Embedding, model: str) -> dict[str, Any]:
     return {"model": model, "input": list(embedding.texts), "encoding_format": "float"}
 
 
-def headers(app: str, settings: UpstreamSettings) -> dict[str, str]:
-    """What goes before a request: the key, and the same affinity for all of an app's requests."""
+def release_of(generation: Generation) -> str:
+    """Within which prompts may share what was computed."""
+    return generation.release or generation.app
+
+
+def headers(release: str, settings: UpstreamSettings) -> dict[str, str]:
+    """What goes before a request: the key, and the same affinity for all of a release's."""
     sent = {}
     if key := settings.api_key.get_secret_value():
         sent["Authorization"] = f"Bearer {key}"
     if settings.affinity_header:
-        sent[settings.affinity_header] = salt(app, settings)
+        sent[settings.affinity_header] = salt(release, settings)
     return sent
 
 
-def salt(app: str, settings: UpstreamSettings) -> str:
-    """A name for an app that nobody can guess who does not know the key to the servers."""
+def salt(release: str, settings: UpstreamSettings) -> str:
+    """A name for a release that nobody can guess who does not know the key to the servers."""
     key = settings.api_key.get_secret_value().encode()
-    return hmac.new(key, f"app:{app}".encode(), "sha256").hexdigest()[:32]
+    return hmac.new(key, f"release:{release}".encode(), "sha256").hexdigest()[:32]
 
 
 def transcript(generation: Generation, settings: UpstreamSettings) -> "Transcript":
@@ -113,8 +118,8 @@ def _own_words(generation: Generation, settings: UpstreamSettings) -> dict[str, 
         own |= {"cache_prompt": True, "timings_per_token": True}
         return own | ({} if grammar is None else {"grammar": grammar})
     own["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
-    # Prompts share what was computed within an app alone, so that none can time another's.
-    own["cache_salt"] = salt(generation.app, settings)
+    # Prompts share what was computed within a release alone: no app can time another's.
+    own["cache_salt"] = salt(release_of(generation), settings)
     return own | ({} if grammar is None else {"structured_outputs": {"grammar": grammar}})
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from marketplace.inference.fairness import FairQueue, Person, charge, enter, leave
-from marketplace.inference.ports import Usage
-from marketplace.inference.scheduler import QueueFull
+from marketplace.inference.ports import QueueFull, Usage
 
 GENERATED_COST = 2.0  # of one token, where reading one costs 1 (arXiv 2401.00588, §4)
 SMOOTHING = 0.2  # weight of the newest service time in the running mean

@@ -72,10 +72,25 @@ def test_each_dialect_adds_its_own() -> None:
         body_of("openai", grammar='root ::= "a"')
 
 
-def test_the_salt_and_the_affinity_are_one_for_an_app_and_none_for_two() -> None:
+def test_a_servers_count_of_the_end_is_not_on_the_receipt_where_it_is_known() -> None:
+    def counted(spoken: type_dialect, reason: str, **given: Any) -> int:
+        settings = UpstreamSettings(dialect=spoken)
+        transcript = dialect.transcript(make_generation(**given), settings)
+        end = {"choices": [{"delta": {}, "finish_reason": reason}]}
+        text_of(transcript, end, {"usage": {"prompt_tokens": 1, "completion_tokens": 5}})
+        return transcript.usage().generated_tokens
+
+    assert [counted(each, "stop") for each in ("openai", "llama-server", "vllm")] == [5, 4, 4]
+    assert counted("vllm", "length") == 5
+    assert counted("vllm", "stop", stop=("x",)) == 5
+
+
+def test_the_salt_and_the_affinity_are_one_for_a_release_and_none_for_two() -> None:
     salts = {app: body_of("vllm", app=app)["cache_salt"] for app in ("a", "b")}
     assert salts["a"] == body_of("vllm", app="a", person="other")["cache_salt"]
     assert salts["a"] != salts["b"]
+    releases = [body_of("vllm", app="a", release=name)["cache_salt"] for name in ("a@1", "a@2")]
+    assert len({*releases, salts["a"]}) == 3
     settings = UpstreamSettings(api_key="secret", affinity_header="x-user")  # type: ignore[arg-type]  # pydantic makes it one
     sent = dialect.headers("a", settings)
     assert sent["Authorization"] == "Bearer secret"

@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from marketplace.inference.ports import Usage
-from marketplace.inference.scheduler import QueueFull
+from marketplace.inference.ports import QueueFull, Usage
 from marketplace.inference.upstream.turnstile import Bounds, Turn, Turnstile
 
 ROOMY = Bounds(in_flight=1, queue_per_app=100, queue_total=100)
