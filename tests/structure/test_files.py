@@ -18,7 +18,11 @@ PLACES = {
     "wasmtime": ("marketplace/sandbox/runtime.py",),
     "llama_cpp": ("marketplace/inference/engine/",),
     "stripe": ("marketplace/billing/stripe_gateway.py",),
-    "httpx": ("marketplace/inference/additions.py", "marketplace/inference/downloads.py"),
+    "httpx": (
+        "marketplace/inference/additions.py",
+        "marketplace/inference/downloads.py",
+        "marketplace/inference/upstream/courier.py",
+    ),
 }
 FLASK_NAMES = ("views", "forms", "stream")
 
