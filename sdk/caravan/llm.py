@@ -1,5 +1,6 @@
 """The store's model as an app uses it: a stream, a whole answer, data, a talk, or vectors."""
 
+import base64
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,8 +8,10 @@ from typing import Any, TypeVar, overload
 
 from caravan import _host, schema
 from caravan.errors import CaravanError
+from caravan.files import File
 
-Message = Mapping[str, str]
+Message = Mapping[str, Any]
+Picture = File | bytes
 Prompt = str | Sequence[Message]
 Answer = TypeVar("Answer")
 
@@ -30,6 +33,7 @@ class Llm:
         max_tokens: int | None = None,
         temperature: float | None = None,
         json_schema: Mapping[str, Any] | None = None,
+        images: Sequence[Picture] = (),
     ) -> Iterator[str]:
         """The answer in pieces, as the model makes them.
 
@@ -39,8 +43,17 @@ class Llm:
             max_tokens: the longest answer; the store has its own limit too.
             temperature: 0 for the likeliest words, about 1 for variety.
             json_schema: makes the whole answer one JSON text that fits this schema.
+            images: PNG or JPEG pictures that belong to the last message; only for a model that
+                sees, which the manifest asks for with `vision = true` in [model].
         """
-        asked = _generation(prompt, system, max_tokens, temperature, json_schema)
+        asked = _generation(
+            prompt,
+            system,
+            images,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            json_schema=json_schema,
+        )
         handle = _host.call("llm.open", asked)
         while True:
             answer = _host.call("llm.next", {"handle": handle})
@@ -56,9 +69,17 @@ class Llm:
         max_tokens: int | None = None,
         temperature: float | None = None,
         json_schema: Mapping[str, Any] | None = None,
+        images: Sequence[Picture] = (),
     ) -> str:
         """The whole answer at once, for an app that works on it; the arguments are `stream`'s."""
-        asked = _generation(prompt, system, max_tokens, temperature, json_schema)
+        asked = _generation(
+            prompt,
+            system,
+            images,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            json_schema=json_schema,
+        )
         text: str = _host.call("llm.complete", asked)["text"]
         return text
 
@@ -69,12 +90,13 @@ class Llm:
         system: str | None = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        images: Sequence[Picture] = (),
     ) -> str:
         """Let the store write the answer to the person as it comes; returns it when it is whole.
 
         The quickest way to show an answer as it is: the app is not asked for every piece.
         """
-        asked = _generation(prompt, system, max_tokens, temperature, None)
+        asked = _generation(prompt, system, images, max_tokens=max_tokens, temperature=temperature)
         text: str = _host.call("llm.forward", asked)["text"]
         return text
 
@@ -118,7 +140,7 @@ class Chat:
     def __init__(self, llm: Llm, messages: Sequence[Message], system: str | None) -> None:
         self._llm = llm
         self._system = system
-        self.messages: list[dict[str, str]] = [dict(message) for message in messages]
+        self.messages: list[dict[str, Any]] = [dict(message) for message in messages]
 
     def say(self, text: str, **options: Any) -> Iterator[str]:
         """The model's reply in pieces; it is part of `messages` once it is whole.
@@ -135,19 +157,20 @@ class Chat:
 
 
 def _generation(
-    prompt: Prompt,
-    system: str | None,
-    max_tokens: int | None,
-    temperature: float | None,
-    json_schema: Mapping[str, Any] | None,
+    prompt: Prompt, system: str | None, images: Sequence[Picture], **options: Any
 ) -> dict[str, Any]:
-    messages = [{"role": "system", "content": system}] if system else []
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     if isinstance(prompt, str):
         messages.append({"role": "user", "content": prompt})
     else:
         messages.extend(dict(message) for message in prompt)
-    options = {"max_tokens": max_tokens, "temperature": temperature, "json_schema": json_schema}
+    if images:
+        messages[-1]["images"] = [base64.b64encode(_bytes(image)).decode() for image in images]
     return {"messages": messages, **{k: v for k, v in options.items() if v is not None}}
+
+
+def _bytes(image: Picture) -> bytes:
+    return image.read() if isinstance(image, File) else image
 
 
 def _bare(wanted: Any) -> Any:

@@ -122,6 +122,15 @@ def test_a_chat_remembers_what_was_said(door: Door) -> None:
     assert [each["content"] for each in asked["messages"]] == ["Be kind", "Hi", "Yes?", "Greet me"]
 
 
+def test_a_picture_goes_with_the_last_message(door: Door) -> None:
+    door.answers = [{"text": "A tent", "reason": "stop", "usage": {}}]
+    assert Context().llm.forward("What is this?", system="Look", images=[b"GIF8"]) == "A tent"
+    assert door.asked[0][1]["messages"] == [
+        {"role": "system", "content": "Look"},
+        {"role": "user", "content": "What is this?", "images": ["R0lGOA=="]},
+    ]
+
+
 def test_forwarding_and_vectors_are_one_call_each(door: Door) -> None:
     door.answers = [{"text": "Salam", "reason": "stop", "usage": {}}, [[1.0]], [[1.0], [0.0]]]
     llm = Context().llm

@@ -8,8 +8,10 @@ from string import Template
 import click
 
 from caravan.cli.output import Exit, Failure, json_option, say_json
+from caravan.house import house
 
 TEMPLATES = Path(__file__).parent / "templates"
+WORLD = "caravan-app.wit"
 
 
 @click.command()
@@ -25,6 +27,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 @json_option
 def new(*, name: str, template: str, maker: str | None, as_json: bool) -> None:
     """Make a folder NAME with an app that runs, is tested and passes every check.
+
+    Templates: text (a form and a streamed answer), chat (a conversation that is kept), table (rows
+    and files in, tables and charts out), vision (a picture in words), javascript (a component).
 
     Example: caravan new word-garden --maker amina
     """
@@ -42,10 +47,16 @@ def new(*, name: str, template: str, maker: str | None, as_json: bool) -> None:
         "name": slug.replace("-", " ").capitalize(),
     }
     write(TEMPLATES / template, folder, words)
+    is_component = template == "javascript"
+    if is_component:
+        world = house("sdk/runtime/wit") / WORLD
+        (folder / "build").mkdir()
+        (folder / "build" / WORLD).write_bytes(world.read_bytes())
     if as_json:
         say_json({"folder": str(folder), "id": words["ident"]})
         return
-    click.echo(f"Made {folder}. Now:\n\n  cd {folder}\n  caravan dev\n")
+    build = "  npm install && npm run build\n" if is_component else ""
+    click.echo(f"Made {folder}. Now:\n\n  cd {folder}\n{build}  caravan dev\n")
 
 
 def slug_of(text: str) -> str:

@@ -47,6 +47,29 @@ def test_a_new_app_passes_every_check_and_its_own_tests(terminal: Terminal) -> N
     assert "2 passed" in ran.stdout, ran.stdout + ran.stderr
 
 
+@pytest.mark.parametrize("template", ["text", "chat", "table", "vision"])
+def test_every_template_passes_every_check_and_its_own_tests(
+    terminal: Terminal, template: str
+) -> None:
+    folder = terminal.json("new", "word-garden", "--maker", "a-b", "--template", template)["folder"]
+    found = terminal.json("check", folder)
+    assert found["publishable"] is True
+    wrong = [each for each in found["checks"] if each["level"] != "pass"]
+    assert [each["rule"] for each in wrong if each["rule"] != "evals.none"] == []
+    ran = terminal.json("test", "--path", folder)
+    assert (ran["passed"], ran["tests"] > 0) == (True, True)
+
+
+def test_a_javascript_app_brings_the_world_and_says_what_to_build(terminal: Terminal) -> None:
+    made = terminal.run("new", "word-garden", "--maker", "a-b", "--template", "javascript")
+    assert "npm install && npm run build" in made.output
+    folder = terminal.folder / "word-garden"
+    assert "world app {" in (folder / "build/caravan-app.wit").read_text()
+    assert "$schema" in (folder / "app.js").read_text()
+    errors = [e["rule"] for e in terminal.json("check", folder)["checks"] if e["level"] == "error"]
+    assert errors == ["component.missing"]
+
+
 def test_a_new_app_never_overwrites_a_folder(terminal: Terminal, echo: Path) -> None:
     again = terminal.run("new", "echo")
     assert (again.exit_code, "echo is there already" in again.output) == (Exit.USAGE, True)
