@@ -29,6 +29,7 @@ from marketplace.catalog import views_ratings as ratings_views
 from marketplace.catalog.models import App, Release
 from marketplace.inference.client import EngineClient
 from marketplace.inference.ports import Inference
+from marketplace.inference.registry import Registry
 from marketplace.infra import mail
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
@@ -201,6 +202,7 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
             blobs(settings),
             settings.review,
             settings.sandbox,
+            Registry(settings.folder / "models", settings.demo_model).chosen_file,
         ),
         **catalog_jobs.handlers(),
         **billing_jobs.handlers(),

@@ -107,7 +107,8 @@ class Release(SQLModel, table=True):
 
     `manifest` is caravan.toml as JSON and `listings` its texts by locale; `actions` is what the
     app said of itself in the sandbox. Blobs: `bundle_key` is the upload as it came, `code_key`
-    its modules, compiled, and `icon_key` its icon. `verdict` has a reviewer's words.
+    its modules, compiled, `icon_key` its icon and `adapter_key` its LoRA. `verdict` has a
+    reviewer's words.
     """
 
     __tablename__ = "catalog_release"
@@ -128,6 +129,7 @@ class Release(SQLModel, table=True):
     bundle_bytes: int
     code_key: str | None = Field(default=None, max_length=64)
     icon_key: str | None = Field(default=None, max_length=64)
+    adapter_key: str | None = Field(default=None, max_length=64)
     state: ReleaseState = Field(default=ReleaseState.CHECKING, sa_type=enum_column(ReleaseState))
     state_changed_at: datetime = Field(sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)

@@ -62,8 +62,42 @@ class ModelFacts:
     sizes: ModelSizes
 
 
-def read_facts(path: Path) -> ModelFacts:
-    """Read and check a GGUF's header and tensor table.
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a file: its shape with the inner dimension first, and where its bytes lie."""
+
+    shape: tuple[int, ...]
+    kind: int
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before the numbers of a file.
+
+    Args:
+        values: by key; None for long lists and lists of texts, which are stepped over.
+        kinds: in which GGUF type each value is written.
+    """
+
+    values: Mapping[str, Any]
+    kinds: Mapping[str, int]
+    tensors: Mapping[str, Tensor]
+
+    def text(self, key: str) -> str:
+        """A value that is a text, or an empty one."""
+        value = self.values.get(key)
+        return value if isinstance(value, str) else ""
+
+    @property
+    def architecture(self) -> str:
+        """The kind of model, in llama.cpp's words."""
+        return self.text("general.architecture")
+
+
+def read_header(path: Path) -> Header:
+    """Read a GGUF's header and tensor table, and check that the file is whole.
 
     Raises: NotAModel when the file is something else, broken, or cut short.
     """
@@ -74,52 +108,64 @@ def read_facts(path: Path) -> ModelFacts:
                 "other formats must be converted first."
             )
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            try:
-                facts = _Cursor(data).read()
-            except (struct.error, ValueError, OverflowError) as error:
-                raise NotAModel(
-                    f"{path.name} begins like a GGUF file but cannot be read ({error}). "
-                    "It may be cut short: download it again."
-                ) from error
-    if not facts.architecture:
+            return header_of(data, path.name)
+
+
+def header_of(data: mmap.mmap | bytes, name: str) -> Header:
+    """The header of a file's bytes, which begin with the magic. Raises: NotAModel."""
+    try:
+        return _Cursor(data).read()
+    except (struct.error, ValueError, OverflowError) as error:
+        raise NotAModel(
+            f"{name} begins like a GGUF file but cannot be read ({error}). "
+            "It may be cut short: download it again."
+        ) from error
+
+
+def read_facts(path: Path) -> ModelFacts:
+    """What a GGUF says about the model in it.
+
+    Raises: NotAModel when the file is something else, broken, or cut short.
+    """
+    header = read_header(path)
+    if not header.architecture:
         raise NotAModel(f"{path.name} does not say what kind of model it is. Choose another file.")
-    return facts
+    context = header.values.get(f"{header.architecture}.context_length")
+    try:
+        sizes = _sizes(header)
+    except ValueError as error:
+        raise NotAModel(f"{path.name} cannot be read ({error}). Choose another file.") from error
+    return ModelFacts(
+        name=header.text("general.name"),
+        architecture=header.architecture,
+        context=context if isinstance(context, int) else 0,
+        licence=header.text("general.license.name") or header.text("general.license"),
+        licence_link=header.text("general.license.link"),
+        sizes=sizes,
+    )
 
 
 class _Cursor:
     """Walks through the header of a mapped file."""
 
-    def __init__(self, data: mmap.mmap) -> None:
+    def __init__(self, data: mmap.mmap | bytes) -> None:
         self._data = data
         self._at = len(MAGIC)
 
-    def read(self) -> ModelFacts:
+    def read(self) -> Header:
         version = self._scalar("I")
         if version not in VERSIONS:
             raise ValueError(f"its version is {version}")
         tensors, pairs = self._scalar("Q"), self._scalar("Q")
-        values = dict(self._pair() for _ in range(pairs))
+        values: dict[str, Any] = {}
+        kinds: dict[str, int] = {}
+        for _ in range(pairs):
+            key = self._string(LONGEST_KEY_BYTES)
+            kinds[key] = self._scalar("I")
+            values[key] = self._value(kinds[key])
         alignment = values.get("general.alignment", DEFAULT_ALIGNMENT)
-        tensor_bytes = self._tensors(tensors, alignment if isinstance(alignment, int) else 0)
-
-        def text(key: str) -> str:
-            value = values.get(key)
-            return value if isinstance(value, str) else ""
-
-        architecture = text("general.architecture")
-        context = values.get(f"{architecture}.context_length")
-        return ModelFacts(
-            name=text("general.name"),
-            architecture=architecture,
-            context=context if isinstance(context, int) else 0,
-            licence=text("general.license.name") or text("general.license"),
-            licence_link=text("general.license.link"),
-            sizes=_sizes(architecture, values, tensor_bytes),
-        )
-
-    def _pair(self) -> tuple[str, Any]:
-        key = self._string(LONGEST_KEY_BYTES)
-        return key, self._value(self._scalar("I"))
+        found = self._tensors(tensors, alignment if isinstance(alignment, int) else 0)
+        return Header(values, kinds, found)
 
     def _value(self, kind: int) -> Any:
         if kind == STRING:
@@ -140,26 +186,28 @@ class _Cursor:
         self._skip(count * struct.calcsize(_code(kind)))
         return None
 
-    def _tensors(self, count: int, alignment: int) -> dict[str, int]:
-        """The bytes of each tensor, after checking that the file holds them all."""
-        end = 0
-        found = {}
+    def _tensors(self, count: int, alignment: int) -> dict[str, Tensor]:
+        """The tensors, after checking that the file holds them all."""
+        listed = []
         for _ in range(count):
             name = self._string(LONGEST_KEY_BYTES)
             dimensions = self._scalar("I")
             if not 1 <= dimensions <= MOST_DIMENSIONS:
                 raise ValueError(f"a tensor has {dimensions} dimensions")
-            elements = prod(self._scalar("Q") for _ in range(dimensions))
+            shape = tuple(self._scalar("Q") for _ in range(dimensions))
             kind, offset = self._scalar("I"), self._scalar("Q")
             block, block_bytes = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
-            found[name] = elements // block * block_bytes
-            end = max(end, offset + found[name])
+            listed.append((name, shape, kind, offset, prod(shape) // block * block_bytes))
         if not count or alignment < 1:
             raise ValueError("it has no tensors")
         start = -(-self._at // alignment) * alignment
-        if start + end > len(self._data):
-            raise ValueError(f"{start + end} bytes are announced, {len(self._data)} are there")
-        return found
+        end = max(start + offset + size for *_, offset, size in listed)
+        if end > len(self._data):
+            raise ValueError(f"{end} bytes are announced, {len(self._data)} are there")
+        return {
+            name: Tensor(shape, kind, start + offset, size)
+            for name, shape, kind, offset, size in listed
+        }
 
     def _scalar(self, code: str) -> Any:
         [value] = struct.unpack_from("<" + code, self._data, self._at)
@@ -186,13 +234,12 @@ def _code(kind: int) -> str:
     return SCALARS[kind]
 
 
-def _sizes(
-    architecture: str, values: Mapping[str, Any], tensor_bytes: Mapping[str, int]
-) -> ModelSizes:
+def _sizes(header: Header) -> ModelSizes:
     """What the parts of a model take, from its tensors' sizes and its own figures."""
+    tensor_bytes = {name: tensor.size for name, tensor in header.tensors.items()}
 
     def figure(key: str, block: int, default: int = 0) -> int:
-        value = values.get(f"{architecture}.{key}", default)
+        value = header.values.get(f"{header.architecture}.{key}", default)
         if isinstance(value, list):  # some models give a figure for each block
             value = value[block] if block < len(value) else default
         return value if isinstance(value, int) and value > 0 else default

@@ -32,6 +32,7 @@ class EngineHost:
     Args:
         model: the GGUF to load, or None with the reason in `why_not`.
         emit: takes events from the engine's threads; it must not block.
+        blobs: the store's blobs, among which are the adapters of its apps.
         crashed: called from the decode thread when it dies of an error of ours.
     """
 
@@ -42,9 +43,12 @@ class EngineHost:
         settings: InferenceSettings,
         emit: type_emit,
         crashed: Callable[[], None],
+        *,
+        blobs: Path | None = None,
     ) -> None:
         self._model = model
         self._settings = settings
+        self._blobs = blobs
         self._emit = emit
         self._crashed = crashed
         self._why_not = why_not
@@ -127,7 +131,7 @@ class EngineHost:
         else:
             started_at = time.monotonic()
             try:
-                self._engine = package.Engine(self._model, self._settings, self._emit)
+                self._engine = package.Engine(self._model, self._settings, self._emit, self._blobs)
             except ModelUnavailable as error:
                 self._why_not = error.message
             else:

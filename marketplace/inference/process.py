@@ -47,8 +47,9 @@ def main(
     )
     try:
         chosen, why_not = choose(model, data_dir, demo_model)
+        blobs = None if data_dir is None else data_dir / "blobs"
         parsed = InferenceSettings.model_validate_json(settings)
-        status = asyncio.run(_serve(socket, chosen, why_not, parsed))
+        status = asyncio.run(_serve(socket, chosen, why_not, parsed, blobs))
     except (CaravanError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     sys.stdout.flush()
@@ -78,9 +79,13 @@ def choose(
 
 
 async def _serve(
-    path: Path, model: Path | None, why_not: str | None, settings: InferenceSettings
+    path: Path,
+    model: Path | None,
+    why_not: str | None,
+    settings: InferenceSettings,
+    blobs: Path | None,
 ) -> int:
-    server = EngineServer(path, model, why_not, settings)
+    server = EngineServer(path, model, why_not, settings, blobs)
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, server.stop)

@@ -90,12 +90,17 @@ class EngineServer:
     """Serves one engine on one socket until `stop` is called."""
 
     def __init__(
-        self, path: Path, model: Path | None, why_not: str | None, settings: InferenceSettings
+        self,
+        path: Path,
+        model: Path | None,
+        why_not: str | None,
+        settings: InferenceSettings,
+        blobs: Path | None = None,
     ) -> None:
         self.peers: set[Peer] = set()
         self._path = path
         self._most_open = settings.queue_total + settings.max_sequences
-        self._host = EngineHost(model, why_not, settings, self._emit, self._crash)
+        self._host = EngineHost(model, why_not, settings, self._emit, self._crash, blobs=blobs)
         self._stopped = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._has_crashed = False

@@ -57,6 +57,12 @@ class InferenceSettings(BaseModel):
         "answers are being written; four times as long while none is. Slow machines read long "
         "prompts in more and smaller steps, so that others go on and a stop is heard.",
     )
+    adapters: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="LoRA adapters of apps that stay loaded; the one used longest ago makes room.",
+    )
     embedding_tokens: int = Field(
         default=512,
         ge=32,

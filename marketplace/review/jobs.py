@@ -9,6 +9,7 @@ from marketplace.infra.blobs import Blobs
 from marketplace.infra.jobs import Handler, JobContext, enqueue
 from marketplace.kernel.ids import ReleaseId
 from marketplace.review import pipeline
+from marketplace.review.checks.adapter import type_base_model
 from marketplace.review.checks.sandboxed import SandboxAway
 from marketplace.review.settings import ReviewSettings
 from marketplace.sandbox.ports import Sandbox
@@ -22,7 +23,11 @@ log = structlog.get_logger()
 
 
 def handlers(
-    sandbox: Sandbox, blobs: Blobs, settings: ReviewSettings, sandbox_settings: SandboxSettings
+    sandbox: Sandbox,
+    blobs: Blobs,
+    settings: ReviewSettings,
+    sandbox_settings: SandboxSettings,
+    base_model: type_base_model,
 ) -> dict[str, Handler]:
     """The job that checks an uploaded release."""
 
@@ -36,6 +41,7 @@ def handlers(
                 blobs=blobs,
                 settings=settings,
                 sandbox_settings=sandbox_settings,
+                base_model=base_model,
                 now=context.now,
             )
         except SandboxAway as away:

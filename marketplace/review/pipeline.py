@@ -13,7 +13,8 @@ from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.ids import ReleaseId
 from marketplace.publishing import bundles, code
-from marketplace.review.checks import naming, sandboxed, widening
+from marketplace.review.checks import adapter, naming, sandboxed, widening
+from marketplace.review.checks.adapter import type_base_model
 from marketplace.review.models import CheckResult
 from marketplace.review.settings import ReviewSettings
 from marketplace.sandbox.ports import Sandbox
@@ -31,6 +32,7 @@ def check(
     blobs: Blobs,
     settings: ReviewSettings,
     sandbox_settings: SandboxSettings,
+    base_model: type_base_model,
     now: datetime,
 ) -> None:
     """Check one release: rejected on an error, else to a person, or published at once.
@@ -48,7 +50,11 @@ def check(
         if release.state is not ReleaseState.CHECKING:
             return
         bundle = bundles.opened(blobs.get(release.bundle_key))
-        findings = [*static.check(bundle), *_against_others(session, release)]
+        findings = [
+            *static.check(bundle),
+            *adapter.check(bundle, base_model),
+            *_against_others(session, release),
+        ]
     prepared = None
     if static.is_publishable(findings):
         prepared = sandboxed.prepare(bundle, sandbox, sandbox_settings)
@@ -63,6 +69,8 @@ def check(
             return
         release.actions = dict(prepared.actions)
         release.code_key = code.store(blobs, prepared.files)
+        if (path := bundle.manifest.model.adapter) is not None:
+            release.adapter_key = blobs.put(bundle.files[path])
         release.move_to(ReleaseState.IN_REVIEW, now=now)
         if _goes_on_alone(session, release, findings, settings):
             catalog.publish(session, release, now=now)

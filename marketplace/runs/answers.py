@@ -117,6 +117,7 @@ class Answers:
             json_schema=schema,
             tools=prompts.tools(payload),
             release=f"{self._grant.ident}@{self._grant.version}",
+            adapter=self._grant.adapter,
         )
 
     def _open(self, payload: dict[str, Any]) -> int:

@@ -21,6 +21,7 @@ class Grant:
     Args:
         person: a pseudonym of the person, different in every app.
         llm_tokens: the most tokens that may be generated in the whole run.
+        adapter: key of the LoRA its answers are computed with.
         kv_bytes, egress_requests: the most that may be kept and fetched in the whole run.
     """
 
@@ -40,6 +41,7 @@ class Grant:
     egress_requests: int
     locale: str
     seed: int
+    adapter: str | None = None
 
 
 def grant_for(
@@ -69,6 +71,7 @@ def grant_for(
         egress_requests=min(settings.egress_requests, left.egress_requests),
         locale=run.locale,
         seed=run.id.int & 0x7FFFFFFFFFFFFFFF,
+        adapter=release.adapter_key,
     )
 
 

@@ -25,7 +25,7 @@ MAX_RATIO = 100
 # Below this size a high ratio is only a dull file.
 RATIO_FROM_BYTES = 2**20
 SUFFIXES = frozenset(
-    ".py .js .toml .json .txt .csv .tsv .md .svg .png .jpg .jpeg .webp .typed .lock".split()
+    ".py .js .toml .json .txt .csv .tsv .md .svg .png .jpg .jpeg .webp .gguf .typed .lock".split()
 )
 LICENCES = frozenset({"LICENSE", "LICENCE", "NOTICE"})
 LEFT_OUT = frozenset({"__pycache__", "tests", "build", "dist", "venv", "node_modules"})

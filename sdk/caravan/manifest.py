@@ -125,6 +125,12 @@ class ModelSection(Section):
     )
     embeddings: bool = Field(default=False, description="Whether it needs embeddings.")
     vision: bool = Field(default=False, description="Whether it needs a model that sees.")
+    adapter: str | None = Field(
+        default=None,
+        pattern=r"^assets/[A-Za-z0-9_./-]+\.gguf$",
+        description="A LoRA in GGUF below `assets/`, made for the model of the store; all answers "
+        "of the app are computed with it.",
+    )
 
 
 class LimitsSection(Section):

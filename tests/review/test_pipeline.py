@@ -1,6 +1,8 @@
 """From an upload to a verdict: what a machine may decide, and what waits for a person."""
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,8 @@ from marketplace.sandbox.settings import SandboxSettings
 from tests.factories.accounts import make_account
 from tests.factories.catalog import NOON, found_by, make_app
 from tests.factories.publishing import PRODUCT, REMEMBER, make_upload
+from tests.inference.tiny_adapters import write_adapter
+from tests.inference.tiny_models import write_noise
 
 pytestmark = pytest.mark.usefixtures("empty_database")
 
@@ -50,11 +54,14 @@ def check(
     *,
     sandbox: FakeSandbox | None = None,
     auto_approve: bool = False,
+    base_model: Path | None = None,
     **payload: Any,
 ) -> Release:
     """Do the job as the worker does. Returns: the release afterwards."""
     settings = ReviewSettings(auto_approve=auto_approve)
-    handlers = jobs.handlers(sandbox or FakeSandbox(), blobs, settings, SandboxSettings())
+    handlers = jobs.handlers(
+        sandbox or FakeSandbox(), blobs, settings, SandboxSettings(), lambda: base_model
+    )
     payload["release_id"] = str(release_id)
     handlers[jobs.CHECK_RELEASE](JobContext(database, payload, NOON))
     with database.reading() as session:
@@ -101,6 +108,54 @@ def test_an_error_turns_a_release_down(
     with database.reading() as session:
         assert rule in rules(session, release.id, "error")
         assert "bundle" in rules(session, release.id, "pass")
+
+
+def with_adapter(path: Path) -> dict[str, Any]:
+    """What is given of an upload that brings an adapter."""
+    more = '[model]\nadapter = "assets/tone.gguf"\n'
+    return {"more": more, "changes": {"assets/tone.gguf": path.read_bytes()}}
+
+
+def test_an_adapter_that_fits_the_model_is_kept_for_the_engine(
+    database: Database, blobs: Blobs, tmp_path: Path
+) -> None:
+    model, adapter = write_noise(tmp_path / "noise.gguf"), write_adapter(tmp_path / "tone.gguf")
+    release_id = upload(database, blobs, **with_adapter(adapter))
+    release = check(database, blobs, release_id, base_model=model)
+    assert release.state is ReleaseState.IN_REVIEW
+    assert release.adapter_key == hashlib.sha256(adapter.read_bytes()).hexdigest()
+    assert blobs.path(release.adapter_key).read_bytes() == adapter.read_bytes()
+    assert "assets/tone.gguf" not in code.load(blobs, release)
+    with database.reading() as session:
+        assert "adapter" in rules(session, release.id, "pass")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({"architecture": "qwen2"}, "adapter.model"),
+        ({"kind": "control_vector"}, "adapter.kind"),
+        ({"scale": float("inf")}, "adapter.numbers"),
+        (None, "adapter.model"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_turns_a_release_down(
+    database: Database, blobs: Blobs, tmp_path: Path, wrong: dict[str, Any] | None, rule: str
+) -> None:
+    model = None if wrong is None else write_noise(tmp_path / "noise.gguf")
+    adapter = write_adapter(tmp_path / "tone.gguf", **(wrong or {}))
+    release_id = upload(database, blobs, **with_adapter(adapter))
+    release = check(database, blobs, release_id, base_model=model)
+    assert (release.state, release.adapter_key) == (ReleaseState.REJECTED, None)
+    with database.reading() as session:
+        assert rules(session, release.id, "error") == {rule}
+
+
+def test_an_adapter_that_is_not_in_the_bundle_is_missed(database: Database, blobs: Blobs) -> None:
+    more = '[model]\nadapter = "assets/tone.gguf"\n'
+    release = check(database, blobs, upload(database, blobs, more=more))
+    with database.reading() as session:
+        assert rules(session, release.id, "error") == {"adapter.missing"}
 
 
 def test_an_app_that_breaks_in_the_sandbox_is_turned_down(database: Database, blobs: Blobs) -> None:

@@ -63,6 +63,7 @@ class Context:
         self._model = model.handle
         self.slot_tokens = min(wanted, int(llama.llama_n_ctx_seq(self._handle)))
         self.batch_tokens = batch_tokens
+        self.adapter: object | None = None  # what `adapters.set_adapter` has set last
         self._memory = llama.llama_get_memory(self._handle)
         self._vocab_size = model.vocab_size
         self._logits_address = 0

@@ -5,11 +5,13 @@ from collections.abc import Callable, Hashable
 from collections.abc import Sequence as Listing
 from dataclasses import dataclass, field
 from itertools import count
+from math import isfinite
 from queue import Empty, SimpleQueue
 
 import numpy as np
 
 from marketplace.inference.answers import AnswerStream
+from marketplace.inference.engine.adapters import Lease, set_adapter
 from marketplace.inference.engine.context import ComputeFailed, Context, NoRoom
 from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import NO_TOKEN, Candidates, Sampler
@@ -31,12 +33,14 @@ class Ticket:
 
     Args:
         pieces: the bytes of every token, as this answer shows them.
+        lease: its hold on the adapter it is computed with.
     """
 
     request: Request
     sampler: Sampler
     answer: AnswerStream
     pieces: tuple[bytes, ...]
+    lease: Lease | None = None
     sequence: Sequence | None = field(default=None)
     position: int = -1
 
@@ -44,6 +48,12 @@ class Ticket:
     def key(self) -> Hashable:
         """By which its events are told apart."""
         return self.request.key
+
+    def close(self) -> None:
+        """Free what it holds in C, and the adapter."""
+        self.sampler.close()
+        if self.lease is not None:
+            self.lease.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +155,7 @@ class Decoder:
             self._flush()
             self.step_began_at = None
         for ticket in list(self._tickets.values()):
-            ticket.sampler.close()
+            ticket.close()
 
     def _take_wishes(self) -> bool:
         is_idle = not self._tickets
@@ -170,7 +180,7 @@ class Decoder:
         try:
             ticket.sequence = self._scheduler.submit(ticket.request, self._clock())
         except CaravanError as error:
-            ticket.sampler.close()
+            ticket.close()
             self._events.append((ticket.key, error))
             return
         self._tickets[ticket.key] = ticket
@@ -188,6 +198,7 @@ class Decoder:
         if step.is_empty:
             return
         outputs = self._fill(step)
+        self._set_adapter(step)
         computing_since = self._clock()
         try:
             self._context.compute()
@@ -205,6 +216,12 @@ class Decoder:
         self.prompt_tokens += sum(chunk.count for chunk in step.chunks)
         if outputs:
             self._sample(outputs, now)
+
+    def _set_adapter(self, step: Step) -> None:
+        """Compute with the adapter that all of a step's sequences have in common."""
+        first = step.decoding[0] if step.decoding else step.chunks[0].sequence
+        lease = self._tickets[first.key].lease
+        set_adapter(self._context, None if lease is None else lease.adapter)
 
     def _fill(self, step: Step) -> list[tuple[Ticket, int]]:
         """Write the step into the batch. Returns whose logits come back, in row order."""
@@ -249,6 +266,9 @@ class Decoder:
         best = logits.argmax(axis=1).tolist()
         for row, (ticket, index) in enumerate(outputs):
             sampler = ticket.sampler
+            if ticket.lease is not None and not isfinite(logits[row, best[row]]):
+                self._fail_adapter(ticket, now)
+                continue
             if sampler.is_greedy:
                 self._take(ticket, best[row], now)
                 continue
@@ -291,7 +311,7 @@ class Decoder:
         assert sequence is not None  # only enqueued tickets are released
         self._scheduler.end(sequence, reason, now, is_lost=is_lost)
         self.cached_tokens += sequence.cached
-        ticket.sampler.close()
+        ticket.close()
         del self._tickets[ticket.key]
         return sequence
 
@@ -311,6 +331,17 @@ class Decoder:
             self._context.forget(sequence.place)
             self._release(ticket, "failed", now, is_lost=True)
             self._events.append((ticket.key, ModelUnavailable(sentence, rule="llm.compute")))
+
+    def _fail_adapter(self, ticket: Ticket, now: float) -> None:
+        """End an answer whose adapter makes numbers that no sampler may see."""
+        assert ticket.sequence is not None  # it has just been computed
+        self._context.forget(ticket.sequence.place)
+        self._release(ticket, "failed", now, is_lost=True)
+        sentence = (
+            "The adapter of this app makes numbers that are too large to compute with. "
+            "Its developer has to train it again with a smaller scale."
+        )
+        self._events.append((ticket.key, BadGeneration(sentence, rule="llm.adapter")))
 
     def _tell_positions(self) -> None:
         now = self._clock()

@@ -7,6 +7,7 @@ from pathlib import Path
 from marketplace.inference import devices, gpus
 from marketplace.inference.answers import AnswerStream
 from marketplace.inference.engine import library
+from marketplace.inference.engine.adapters import Adapters
 from marketplace.inference.engine.context import Context
 from marketplace.inference.engine.decoder import Decoder, Ticket, type_events
 from marketplace.inference.engine.embedder import Embedder
@@ -25,6 +26,7 @@ from marketplace.inference.ports import (
 from marketplace.inference.sequences import Capacity, Request
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.tool_calls import ToolStream
+from marketplace.kernel.errors import CaravanError
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +35,16 @@ class Engine:
     """One model, its context and its decoder. `run` is the decode thread's body."""
 
     def __init__(
-        self, path: Path, settings: InferenceSettings, emit: Callable[[type_events], None]
+        self,
+        path: Path,
+        settings: InferenceSettings,
+        emit: Callable[[type_events], None],
+        blobs: Path | None = None,
     ) -> None:
         """Load a model and reserve its memory.
 
         Args:
+            blobs: the store's blobs, among which are the adapters of its apps.
             emit: takes the events of one step, from the decode thread; it must not block.
         Raises: ModelUnavailable when the model or its context cannot be had.
         """
@@ -84,6 +91,7 @@ class Engine:
             step_s=settings.step_ms / 1000,
         )
         self._decoder = Decoder(self._model, self._context, capacity, emit)
+        self._adapters = Adapters(self._model, self._context, blobs, most=settings.adapters)
         # Vectors are made beside the answers, with half the threads: they must not stop them.
         self._embedder = Embedder(self._model, settings, emit, threads=max(1, self._threads // 2))
 
@@ -137,6 +145,12 @@ class Engine:
         tokens = self._model.prompt(generation.messages, generation.tools)
         tools = self._tool_stream(generation)
         vocabulary = self._model.vocabulary
+        sampler = Sampler(self._model, generation)
+        try:
+            lease = self._adapters.take(generation.adapter) if generation.adapter else None
+        except CaravanError:
+            sampler.close()
+            raise
         request = Request(
             key=key,
             app=generation.app,
@@ -150,7 +164,8 @@ class Engine:
         )
         ticket = Ticket(
             request=request,
-            sampler=Sampler(self._model, generation),
+            sampler=sampler,
+            lease=lease,
             answer=AnswerStream(generation.stop, tools),
             pieces=vocabulary.pieces if tools is None else vocabulary.marked,
         )
@@ -168,11 +183,6 @@ class Engine:
                 f"The model {self._model.name} cannot see pictures. Send text alone, or ask the "
                 "operator for a model with a projector.",
                 rule="llm.vision",
-            )
-        if generation.adapter is not None:
-            raise BadGeneration(
-                f"There is no adapter {generation.adapter[:12]}… for the model {self._model.name}.",
-                rule="llm.adapter",
             )
 
     def embed(self, key: Hashable, embedding: Embedding) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from caravan.bundle import Bundle, build, open_bundle
-from caravan.checks import code, component, icon, texts
+from caravan.checks import adapter, code, component, icon, texts
 from caravan.checks.source import Source, read
 from caravan.findings import BundleRefused, Finding
 
@@ -28,6 +28,8 @@ EVERY: Families = (
     ("evals", "The samples fit the actions.", texts.check_samples),
 )
 
+ADAPTER: Families = (("adapter", "The adapter is in the bundle.", adapter.check_adapter),)
+
 
 def check(bundle: Bundle) -> list[Finding]:
     """Every finding, family by family; a family without one contributes a pass."""
@@ -39,7 +41,8 @@ def check(bundle: Bundle) -> list[Finding]:
         return [*findings, too_long]
     source = read(bundle.code)
     own = COMPONENT if bundle.manifest.runtime.kind == "component" else PYTHON
-    for rule, sentence, family in (*own, *EVERY):
+    brought = ADAPTER if bundle.manifest.model.adapter else ()
+    for rule, sentence, family in (*own, *brought, *EVERY):
         findings.extend(list(family(bundle, source)) or [Finding(rule, "pass", sentence)])
     return findings
 

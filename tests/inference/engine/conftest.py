@@ -20,10 +20,10 @@ ENDS = (Finished, Embedded, CaravanError)
 class Bench:
     """One engine with a thread of its own, and answers collected by request."""
 
-    def __init__(self, path: Path, **settings: Any) -> None:
+    def __init__(self, path: Path, blobs: Path | None = None, **settings: Any) -> None:
         engine = import_module("marketplace.inference.engine.engine")
         self._events: SimpleQueue[list[tuple[Any, Any]]] = SimpleQueue()
-        self.engine = engine.Engine(path, InferenceSettings(**settings), self._events.put)
+        self.engine = engine.Engine(path, InferenceSettings(**settings), self._events.put, blobs)
         self._thread = Thread(target=self.engine.run)
         self._thread.start()
 
@@ -56,8 +56,8 @@ def bench() -> Iterator[type_open]:
     require_llama()
     opened: list[Bench] = []
 
-    def open_one(path: Path, **settings: Any) -> Bench:
-        opened.append(Bench(path, **settings))
+    def open_one(path: Path, blobs: Path | None = None, **settings: Any) -> Bench:
+        opened.append(Bench(path, blobs, **settings))
         return opened[-1]
 
     yield open_one
