@@ -51,7 +51,7 @@ from marketplace.runs.pages import Panel
 from marketplace.sandbox import builder
 from marketplace.sandbox.client import RunnerClient
 from marketplace.settings import ROOT, Settings
-from marketplace.web import csp, csrf, edge, i18n, templating
+from marketplace.web import csp, csrf, edge, i18n, page_cache, templating
 from marketplace.web.auth import actor
 from marketplace.web.i18n import gettext as _
 
@@ -98,6 +98,7 @@ def create_app(settings: Settings) -> Flask:
         SECURE_COOKIES=settings.web.public_url.startswith("https://"),
         STORE_NAME=settings.web.store_name,
         PUBLIC_URL=settings.web.public_url,
+        PAGE_CACHE_S=settings.web.page_cache_s,
         MAX_CONTENT_LENGTH=settings.web.max_upload_bytes,
         SEND_FILE_MAX_AGE_DEFAULT=365 * 24 * 3600,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -111,7 +112,7 @@ def create_app(settings: Settings) -> Flask:
     database = Database(settings.database_address())
     app.extensions["database"] = database
     app.extensions["identity"] = AccountIdentity(database)
-    for part in (edge, csrf, csp, i18n, templating):
+    for part in (edge, csrf, csp, i18n, templating, page_cache):
         part.install(app)
 
     store = blobs(settings)

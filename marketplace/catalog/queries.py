@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import Select
 
@@ -78,6 +79,8 @@ def offered() -> Select[App, str]:
         select(App, Account.name)
         .join(Account, col(Account.id) == col(App.owner_id))
         .where(App.state == AppState.LISTED)
+        # No list shows the longest column.
+        .options(defer(App.description))  # type: ignore[arg-type]  # SQLModel types it as str
     )
 
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, event
@@ -37,23 +37,20 @@ WELL_RATED = 4.0
 INDEXES: Mapping[str, SearchIndex] = {"sqlite": SqliteIndex(), "postgresql": PostgresIndex()}
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """One app that fits.
 
     Args:
+        score: the weight of where the words were found, times how much the app counts by itself.
         row: what it is filed under (`App.search_row`).
+        weight: a Tier's, of the best place where the words were found.
         is_loose: whether a word was taken for another one, or not all of them are there.
     """
 
+    score: float
     row: int
-    tier: Tier
-    is_loose: bool = False
-
-    @property
-    def score(self) -> float:
-        """The weight of where the words were found, times how much the app counts by itself."""
-        return self.tier * (LOOSE if self.is_loose else 1.0) * prior_of(self.row)
+    weight: int
+    is_loose: bool
 
 
 @dataclass(frozen=True)
@@ -207,14 +204,19 @@ def _beginnings(word: str) -> list[str]:
 
 
 def _hits(answer: Answer, *, is_loose: bool = False) -> dict[int, Hit]:
-    best: dict[int, Tier] = {}
-    for tier, row in answer.hits:
-        best[row] = max(tier, best.get(row, tier))
-    return {row: Hit(row, tier, is_loose) for row, tier in best.items()}
+    best: dict[int, int] = {}
+    for weight, row in answer.hits:
+        if weight > best.get(row, 0):
+            best[row] = weight
+    factor = LOOSE if is_loose else 1.0
+    return {
+        row: Hit(weight * factor * prior_of(row), row, weight, is_loose)
+        for row, weight in best.items()
+    }
 
 
 def _is_cut(answer: Answer) -> bool:
-    return sum(tier is Tier.TEXT for tier, _row in answer.hits) == MOST_HITS
+    return sum(weight == Tier.TEXT for weight, _row in answer.hits) == MOST_HITS
 
 
 def _ordered(hits: Mapping[int, Hit]) -> list[Hit]:

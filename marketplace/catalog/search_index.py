@@ -15,8 +15,8 @@ from sqlmodel import Session
 ROW_BITS = 44
 STEPS_A_POINT = 8
 MOST_STEPS = 255
-MOST_OF_A_TIER = 200
-MOST_HITS = 1000
+MOST_OF_A_TIER = 150
+MOST_HITS = 500
 
 
 class Tier(IntEnum):
@@ -76,9 +76,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an index has: (tier, row) of each hit, best rows first in each tier, and known parts."""
+    """What an index has: (weight of the tier, row) of each hit, and known parts."""
 
-    hits: Sequence[tuple[Tier, int]]
+    hits: Sequence[tuple[int, int]]
     parts: Sequence[str]
 
 

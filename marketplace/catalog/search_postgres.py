@@ -110,7 +110,7 @@ class PostgresIndex:
         }
         rows = session.connection().execute(ASK, values).all()
         return Answer(
-            hits=[(Tier(tier), row) for tier, row, _part in rows if tier],
+            hits=[(tier, row) for tier, row, _part in rows if tier],
             parts=[part for tier, _row, part in rows if not tier],
         )
 

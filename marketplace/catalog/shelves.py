@@ -168,7 +168,7 @@ def _ranked(session: Session, hits: Sequence[Hit], *, locale: str) -> list[Tile]
 
 def _why(hit: Hit, app: App) -> str:
     """What put this app where it stands, the weightiest first."""
-    reasons = [_("Nearly what you typed") if hit.is_loose else _(WHERE_FOUND[hit.tier])]
+    reasons = [_("Nearly what you typed") if hit.is_loose else _(WHERE_FOUND[Tier(hit.weight)])]
     if app.people_count:
         count = app.people_count
         reasons.append(

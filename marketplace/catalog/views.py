@@ -16,6 +16,7 @@ from marketplace.kernel.ids import AccountId
 from marketplace.web.auth import actor
 from marketplace.web.edge import db
 from marketplace.web.i18n import current_locale
+from marketplace.web.page_cache import kept
 
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 PRICES = ("free", "paid")
@@ -46,6 +47,7 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
     bp = Blueprint("catalog", __name__)
 
     @bp.get("/")
+    @kept
     def home() -> ResponseReturnValue:
         """What people see first."""
         return render_template(
@@ -53,6 +55,7 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
         )
 
     @bp.get("/search", endpoint="search")
+    @kept
     def find() -> ResponseReturnValue:
         """Search results, or every app when nothing is asked."""
         query = request.args.get("q", "").strip()
@@ -66,12 +69,14 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
         return render_template("catalog/shelf.html", page=page)
 
     @bp.get("/categories/<key>")
+    @kept
     def category(key: str) -> ResponseReturnValue:
         """One shelf."""
         page = shelves.shelf(db(), _filters(key), number=_page_number(), locale=current_locale())
         return render_template("catalog/shelf.html", page=page)
 
     @bp.get("/apps/<ident>")
+    @kept
     def app(ident: str) -> ResponseReturnValue:
         """One app, with the panel to run it."""
         person = actor()

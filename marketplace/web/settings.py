@@ -19,6 +19,12 @@ class WebSettings(BaseModel):
     )
     workers: int = Field(1, ge=1, description="Web processes; one serves about 200 streams.")
     threads: int = Field(256, ge=16, description="Threads of each web process.")
+    page_cache_s: float = Field(
+        5,
+        ge=0,
+        description="Seconds for which visitors who are not signed in see the same page again; "
+        "0 makes every page anew.",
+    )
     max_upload_bytes: int = Field(
         12 * 1024 * 1024, description="Largest request body accepted, in bytes."
     )

@@ -10,7 +10,7 @@ from sqlmodel import Session
 import marketplace
 from marketplace.infra.db import Database
 from marketplace.kernel.ids import AccountId, new_id
-from marketplace.web import csp, csrf, edge, i18n, templating
+from marketplace.web import csp, csrf, edge, i18n, page_cache, templating
 from marketplace.web.auth import Actor, Identity, Role
 
 ROOT = Path(marketplace.__file__).parent.parent
@@ -35,7 +35,7 @@ def make_app(database: Database, identity: Identity, **config: object) -> Flask:
     )
     app.extensions["database"] = database
     app.extensions["identity"] = identity
-    for part in (edge, csrf, csp, i18n, templating):
+    for part in (edge, csrf, csp, i18n, templating, page_cache):
         part.install(app)
     return app
 

@@ -1,0 +1,86 @@
+"""How many statements a page may send, however many apps, ratings and versions there are."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+from sqlmodel import Session
+
+from marketplace.billing import queries as billing
+from marketplace.catalog import ratings, service, views, views_ratings
+from marketplace.catalog.models import App, ListingText, Release, ReleaseState
+from marketplace.catalog.ratings import Opinion
+from marketplace.infra.blobs import Blobs
+from marketplace.infra.db import Database
+from marketplace.kernel.ids import AccountId, AppId
+from marketplace.runs import queries as runs
+from marketplace.runs.pages import Panel
+from tests.factories.accounts import make_account
+from tests.factories.catalog import NOON, make_listed, make_product, make_release
+from tests.factories.pages import make_store
+
+BUDGETS = {"/": 8, "/search?q=echo": 4, "/search?q=ehco": 4, "/search": 4, "/apps/tests.echo": 8}
+
+
+def panel_for(session: Session, app: App, release: Release | None) -> Panel:
+    return runs.panel(session, app, release, person_id=None, unavailable=None)
+
+
+@pytest.fixture
+def store(empty_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """A store in which everything that a page may show is there."""
+    with empty_database.writing() as session:
+        for number in range(12):
+            app = make_listed(
+                session, ident=f"tests.echo{'' if number == 0 else number}", name=f"Echo {number}"
+            )
+            make_product(session, app)
+            make_release(session, app=app, version="0.9.0", state=ReleaseState.PUBLISHED)
+            session.add(ListingText(app_id=app.id, locale="ar", name="صدى", summary="يعيد."))
+            person = AccountId(make_account(session).id)
+            service.count_run(session, AppId(app.id), person, now=NOON)
+            session.refresh(app)
+            ratings.rate(
+                session,
+                app,
+                Opinion(4, "Good.", "en"),
+                person_id=person,
+                has_bought=billing.has_bought,
+                now=NOON,
+            )
+    return make_store(
+        empty_database,
+        views.blueprint(Blobs(tmp_path_factory.mktemp("blobs")), panel_for, billing.has_bought),
+        views_ratings.blueprint(billing.has_bought),
+        publishing__portal="/portal/",
+        runs__start="/apps/<ident>/runs",
+        billing__checkout="/checkout/<product_id>",
+    )
+
+
+@pytest.fixture
+def sent(empty_database: Database) -> Iterator[list[str]]:
+    """The statements that reach the database."""
+    statements: list[str] = []
+
+    def keep(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            statements.append(statement)
+
+    event.listen(empty_database.engine, "before_cursor_execute", keep)
+    yield statements
+    event.remove(empty_database.engine, "before_cursor_execute", keep)
+
+
+@pytest.mark.parametrize("locale", ["en", "ar"])
+@pytest.mark.parametrize(("path", "most"), BUDGETS.items())
+def test_a_page_keeps_to_its_budget(
+    store: Flask, sent: list[str], path: str, most: int, locale: str
+) -> None:
+    client = store.test_client()
+    client.set_cookie("caravan_lang", locale)
+    sent.clear()
+    assert client.get(path).status_code == 200
+    assert 0 < len(sent) <= most, "\n\n".join(sent)
