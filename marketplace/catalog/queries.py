@@ -75,10 +75,22 @@ def app_and_name(session: Session, app_id: AppId, *, locale: str) -> tuple[App, 
 
 def offered() -> Select[App, str]:
     """Listed apps with their developers' names, to be narrowed and ordered."""
+    return _with_developers().where(App.state == AppState.LISTED)
+
+
+def filed(rows: Sequence[int]) -> Select[App, str]:
+    """The apps that search files under these numbers, with their developers' names.
+
+    Only listed apps are filed. With a condition on the state as well, SQLite would go through
+    every listed app instead of looking up these few.
+    """
+    return _with_developers().where(col(App.search_row).in_(rows))
+
+
+def _with_developers() -> Select[App, str]:
     return (
         select(App, Account.name)
         .join(Account, col(Account.id) == col(App.owner_id))
-        .where(App.state == AppState.LISTED)
         # No list shows the longest column.
         .options(defer(App.description))  # type: ignore[arg-type]  # SQLModel types it as str
     )
@@ -86,7 +98,10 @@ def offered() -> Select[App, str]:
 
 def listed(session: Session, wanted: Select[App, str], *, locale: str) -> list[Tile]:
     """How the wanted apps look in a list: two queries, however many they are."""
-    return tiles(session, session.exec(wanted).all(), locale=locale)
+    found = session.exec(wanted).all()
+    # Only `filed` does not ask for it: what was taken down a moment ago may still be filed.
+    there = [(app, name) for app, name in found if app.state is AppState.LISTED]
+    return tiles(session, there, locale=locale)
 
 
 def tiles(session: Session, found: Sequence[tuple[App, str]], *, locale: str) -> list[Tile]:

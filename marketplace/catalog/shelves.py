@@ -121,8 +121,7 @@ def found(session: Session, query: str, filters: Filters, *, number: int, locale
     if filters.sort in ORDERS:
         rows = [hit.row for hit in result.hits]
         apps = (
-            queries.offered()
-            .where(col(App.search_row).in_(rows))
+            queries.filed(rows)
             .order_by(ORDERS[filters.sort], App.ident)
             .offset(first)
             .limit(TILES_A_PAGE)
@@ -152,11 +151,8 @@ def _facets(filters: Filters) -> list[str]:
 
 def _ranked(session: Session, hits: Sequence[Hit], *, locale: str) -> list[Tile]:
     """These hits in their order, each with the reasons for its place."""
-    # An app that was taken down a moment ago may still be in the index, but is not offered.
-    apps = session.exec(
-        queries.offered().where(col(App.search_row).in_([hit.row for hit in hits]))
-    ).all()
-    by_row = {app.search_row: (app, owner) for app, owner in apps}
+    apps = session.exec(queries.filed([hit.row for hit in hits])).all()
+    by_row = {app.search_row: (app, owner) for app, owner in apps if app.state is AppState.LISTED}
     there = [hit for hit in hits if hit.row in by_row]
     texts = queries.texts(session, [app.id for app, _owner in apps], locale=locale)
     return [
