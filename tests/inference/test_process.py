@@ -13,7 +13,8 @@ from marketplace.inference.ports import EngineGone, Finished, Piece, Queued
 from marketplace.inference.process import choose
 from marketplace.inference.registry import Registry
 from marketplace.inference.wire import from_generation
-from marketplace.kernel.errors import Limited, Unavailable
+from marketplace.infra.blobs import Blobs
+from marketplace.kernel.errors import Invalid, Limited, Unavailable
 from tests.inference.conftest import require_llama, type_start
 from tests.inference.engines import (
     EngineEnded,
@@ -23,6 +24,7 @@ from tests.inference.engines import (
     start_engine,
     text_of,
 )
+from tests.inference.tiny_adapters import write_adapter
 
 LONG = 15_000  # tokens: seconds of decoding, longer than any test waits
 
@@ -269,3 +271,20 @@ def test_the_chosen_model_of_the_registry_is_served(tmp_path: Path, alphabet: Pa
 @pytest.fixture
 def _llama() -> None:
     require_llama()
+
+
+def test_the_engine_of_a_store_finds_the_adapters_of_its_apps(
+    start: type_start, noise: Path, tmp_path: Path
+) -> None:
+    require_llama()
+    adapter = write_adapter(tmp_path / "adapter.gguf").read_bytes()
+    key = Blobs(tmp_path / "blobs").put(adapter)
+    engine = start("--model", noise, "--data-dir", tmp_path)
+    client = EngineClient(engine.socket, patience_s=20)
+    plain, tuned = (
+        text_of(list(client.generate(make_generation(adapter=wanted)))) for wanted in (None, key)
+    )
+    assert plain != tuned
+    with pytest.raises(Invalid, match="There is no adapter"):
+        next(client.generate(make_generation(adapter="0" * 64)))
+    client.close()
