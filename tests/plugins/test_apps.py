@@ -1,0 +1,119 @@
+"""The shipped apps beyond the road's three: what each does, without a store."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+from caravan import App, HostError
+from caravan.bundle import build, open_bundle
+from caravan.checks import check
+from caravan.reading import MANIFEST_FILE
+from caravan.testing import Simulator
+
+PLUGINS = Path(__file__).parents[2] / "plugins"
+TABLE = "City,Month,Sales\nAmman,May,120\nPetra,May,80\nAmman,June,150\n"
+
+
+def app_of(name: str) -> App:
+    spec = spec_from_file_location(f"shipped_{name}", PLUGINS / name / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    app: App = module.app
+    return app
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in PLUGINS.glob("*/app.*")))
+def test_every_shipped_app_passes_the_checks_and_speaks_arabic(name: str) -> None:
+    bundle = open_bundle(build(PLUGINS / name))
+    assert [each for each in check(bundle) if each.level == "error"] == []
+    assert "ar" in bundle.listings
+    assert any(path.startswith("evals/") for path in bundle.files)
+    assert MANIFEST_FILE in bundle.files
+
+
+def test_the_companion_sends_what_was_said_before_and_forgets_it() -> None:
+    asked: list[Any] = []
+
+    def model(payload: dict[str, Any]) -> list[str]:
+        asked.append([part["content"] for part in payload["messages"][1:]])
+        return ["Well ", "said."]
+
+    store = Simulator(app_of("companion"), llm=model, permissions={"llm.generate", "kv.user"})
+    assert store.run("talk", message="I like  mint tea.").text == "Well said."
+    store.run("talk", message="What do I like?")
+    assert asked[1] == ["I like mint tea.", "Well said.", "What do I like?"]
+    [table] = store.run("remembered").items
+    assert [row[0] for row in table["rows"]] == ["I like mint tea.", "What do I like?"]
+    store.run("forget")
+    assert store.run("remembered").text == "*Nothing yet.*"
+
+
+def test_the_companion_keeps_a_bounded_memory() -> None:
+    store = Simulator(app_of("companion"), llm=["Yes."])
+    for number in range(45):
+        store.run("talk", message=str(number))
+    kept = store.kv["user", "turns"]
+    assert (len(kept), kept[0]["you"], kept[-1]["you"]) == (40, "5", "44")
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("Total sales by city?", [["Amman", 270], ["Petra", 80]]),
+        ("average SALES per month", [["June", 150], ["May", 100]]),
+        ("Highest sales by city", [["Amman", 150], ["Petra", 80]]),
+        ("How many rows for each city?", [["Amman", 2], ["Petra", 1]]),
+    ],
+)
+def test_table_talk_works_out_a_plain_question_without_the_model(
+    question: str, rows: list[list[Any]]
+) -> None:
+    store = Simulator(app_of("spreadsheet"), permissions=set())
+    table, chart = store.run("ask", table=TABLE, question=question).items
+    assert (table["kind"], table["rows"]) == ("table", rows)
+    assert (chart["kind"], chart["type"]) == ("chart", "bar")
+    assert chart["x"] == [row[0] for row in rows]
+
+
+def test_table_talk_lets_the_model_choose_within_the_table_alone() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def model(payload: dict[str, Any]) -> list[str]:
+        asked.append(payload["json_schema"]["properties"])
+        return ['{"measure": "lowest", "column": "Sales", "by": ""}']
+
+    result = Simulator(app_of("spreadsheet"), llm=model).run(
+        "ask", table=TABLE.replace(",", "\t"), question="Who did worst of all?"
+    )
+    assert result.text == "**Lowest sales: 80**"
+    assert asked[0]["column"]["enum"] == ["Sales"]
+
+
+@pytest.mark.parametrize("table", ["x", "a,b\n", ",,\n,,\n"])
+def test_table_talk_asks_for_a_table_where_there_is_none(table: str) -> None:
+    result = Simulator(app_of("spreadsheet")).run("ask", table=table, question="Total?")
+    assert "no table" in result.text
+
+
+def test_a_character_is_told_who_they_are_and_to_stay_so() -> None:
+    systems: list[str] = []
+
+    def model(payload: dict[str, Any]) -> list[str]:
+        systems.append(payload["messages"][0]["content"])
+        return ["The stars know."]
+
+    store = Simulator(app_of("persona"), llm=model, permissions={"llm.generate"})
+    result = store.run("ask", question="Who are you?", character="Noor, the stargazer")
+    assert result.text == "**Noor, the stargazer**\n\nThe stars know."
+    assert systems[0].startswith("You are Noor")
+    assert "Stay this person" in systems[0]
+
+
+def test_the_companion_needs_its_permission() -> None:
+    store = Simulator(app_of("companion"), permissions={"llm.generate"})
+    with pytest.raises(HostError) as refused:
+        store.run("talk", message="Hello")
+    assert refused.value.code == "permission.kv.user"
