@@ -1,16 +1,4 @@
-"""Apps that mean harm: each ends in a clear rule while its neighbour goes on."""
-
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-
-import pytest
-
-from marketplace.sandbox.ports import Outcome, OutcomeKind
-from tests.factories.sandbox import Host, limits, make_job, shared_runners
-
-TIGHT = limits(wall_ms=30_000, cpu_ms=300, output_bytes=20_000, host_calls=300)
-IMPATIENT = limits(wall_ms=700, cpu_ms=5_000)
+"""Apps that mean harm: what each does, and the rules one of which must end it."""
 
 HOARDER = """
 x = []
@@ -26,7 +14,7 @@ f.__code__ = f.__code__.replace(co_code=bytes(range(256)) * 8, co_stacksize=1)
 f()
 """
 
-# What the app does → the rules one of which must end it.
+# Body of the action → rules.
 ATTACKS = {
     "endless loop": ("while True: pass", {"limit.cpu"}),
     "loop that catches everything": (
@@ -112,65 +100,91 @@ ATTACKS = {
     ),
     "an item of output that is none": (
         "from caravan import _host\n_host.call('output.write', {'kind': 'html'})\n1 / 0",
-        {"app.error"},
+        {"app.error", "output.kind"},
     ),
     "a lone surrogate": ("yield chr(0xD800)\n1 / 0", {"app.error"}),
     "an import loop": ("import app\nimport importlib\nimportlib.reload(app)\n1 / 0", {"app.error"}),
 }
 
-
-def perform(body: str, host: Host) -> Outcome:
-    tight = IMPATIENT if "sleep" in body else TIGHT
-    job = make_job(body, limits=tight, grants=frozenset({"kv.user"}))
-    return shared_runners().run(job, host, threading.Event())
-
-
-@pytest.fixture(scope="module")
-def neighbour() -> Iterator[Host]:
-    """A run that is there the whole time, and must not notice anything."""
-    go_on = threading.Event()
-    host = Host({"kv.get": lambda _: go_on.wait(60)})
-    body = "yield 'before'\nctx.kv.user.get('wait')\nyield 'after'"
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(
-            shared_runners().run, make_job(body, limits=limits(wall_ms=60_000)), host,
-            threading.Event(),
-        )  # fmt: skip
-        yield host
-        go_on.set()
-        assert running.result(30).kind is OutcomeKind.FINISHED
-        assert host.texts == ["before", "after"]
-
-
-@pytest.fixture(scope="module")
-def outcomes(neighbour: Host) -> dict[str, tuple[Outcome, Host]]:
-    """Every attack, three at a time."""
-    hosts = {name: Host() for name in ATTACKS}
-    with ThreadPoolExecutor(3) as pool:
-        ended = pool.map(lambda name: perform(ATTACKS[name][0], hosts[name]), ATTACKS)
-        return {name: (each, hosts[name]) for name, each in zip(ATTACKS, ended, strict=True)}
-
-
-@pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_ends_in_a_clear_rule(
-    outcomes: dict[str, tuple[Outcome, Host]], name: str
-) -> None:
-    outcome, _ = outcomes[name]
-    assert outcome.kind is OutcomeKind.FAILED
-    assert outcome.error is not None
-    assert outcome.error.rule in ATTACKS[name][1]
-    assert outcome.error.message.endswith((".", "!")) or outcome.error.rule == "app.error"
-
-
-def test_the_runners_are_all_well_after_the_attacks(
-    outcomes: dict[str, tuple[Outcome, Host]],
-) -> None:
-    host = Host()
-    assert perform("yield 'well'", host).kind is OutcomeKind.FINISHED
-    assert host.texts == ["well"]
-
-
-def test_refused_calls_never_reach_the_host(outcomes: dict[str, tuple[Outcome, Host]]) -> None:
-    for name in ("an ungranted permission", "a forged scope", "an op that does not exist"):
-        asked = [op for op, _ in outcomes[name][1].calls if op != "run.queued"]
-        assert asked == []
+# What only a whole store can show: more tricks of the language, of the host calls and of tenants.
+FURTHER = {
+    "a loop in a finally": ("try:\n    1 / 0\nfinally:\n    while True: pass", {"limit.cpu"}),
+    "endless generator into sorted": (
+        "import itertools; sorted(itertools.repeat(1))",
+        {"limit.memory", "limit.cpu"},
+    ),
+    "endless string growth": (
+        "x = 'a'\nwhile True: x += x",
+        {"limit.memory", "sandbox.crashed"},
+    ),
+    "nested lists without end": (
+        "x = []\nwhile True: x = [x]",
+        {"limit.memory", "limit.cpu", "sandbox.crashed"},
+    ),
+    "a deep repr": (
+        "x = []\nfor _ in range(200_000): x = [x]\nrepr(x)",
+        {"app.error", "sandbox.crashed"},
+    ),
+    "a pickle bomb": (
+        "pickle = __import__('pickle'); pickle.loads(b\"cos\\nsystem\\n(S'id'\\ntR.\")",
+        {"app.error"},
+    ),
+    "a list multiplied": ("x = [0] * 10 ** 10", {"app.error"}),
+    "bad format width": ("'%*d' % (10 ** 9, 1)", {"limit.memory"}),
+    "the environment": ("import os\nassert os.environ.get('HOME'), 'empty'", {"app.error"}),
+    "the arguments of the process": ("import sys\nassert sys.argv[1:], 'empty'", {"app.error"}),
+    "a listing of the root": ("import os; os.listdir('/')", {"app.error"}),
+    "a temporary file": ("import tempfile; tempfile.mkstemp()", {"app.error"}),
+    "a signal": ("import os; os.kill(1, 9)", {"app.error"}),
+    "an audit hook against ours": (
+        "import sys\nsys.addaudithook(lambda *_: 1 / 0)\nopen('x')",
+        {"app.error", "sandbox.crashed"},
+    ),
+    "another's memory by its key": (
+        "assert ctx.kv.user.get('../neighbour') or ctx.kv.user.get('neighbour:count'), 'nothing'",
+        {"app.error"},
+    ),
+    "a value beyond its size": ("ctx.kv.user.set('a', 'x' * 900_000)", {"kv.value"}),
+    "a key with a null": ("ctx.kv.user.set('a\\0b', 1)", {"kv.key"}),
+    "a key without end": ("ctx.kv.user.set('k' * 10_000, 1)", {"kv.key"}),
+    "shared memory without the grant": (
+        "from caravan import _host\n_host.call('kv.get', {'scope': 'app', 'key': 'a'})",
+        {"permission.kv.app"},
+    ),
+    "an advertisement without the grant": (
+        "from caravan import _host\n_host.call('ads.slot', {'name': 'a'})",
+        {"permission.ads.show"},
+    ),
+    "a slot forged as an item": (
+        "from caravan import _host\n_host.call('output.write', {'kind': 'slot', 'name': 'a'})",
+        {"permission.ads.show"},
+    ),
+    "a forged entitlement": (
+        "from caravan.errors import HostError\nraise HostError('payment.taken', 'Pay again.')",
+        {"app.error"},
+    ),
+    "a forged handle": (
+        "from caravan import _host\n_host.call('llm.next', {'handle': 7})",
+        {"llm.handle"},
+    ),
+    "a handle that is no number": (
+        "from caravan import _host\n_host.call('llm.next', {'handle': [1]})",
+        {"llm.handle"},
+    ),
+    "negative tokens": (
+        "from caravan import _host\n_host.call('llm.open', {'messages': [{}], 'max_tokens': -1})",
+        {"llm.max-tokens"},
+    ),
+    "messages that are none": (
+        "from caravan import _host\n_host.call('llm.open', {'messages': 'all'})",
+        {"llm.messages"},
+    ),
+    "a host's own word": (
+        "from caravan import _host\n_host.call('run.queued', {'position': 0})",
+        {"app.error"},
+    ),
+    "not a number at all": (
+        "w = __import__('wit_world.imports', fromlist=['kv'])\nw.kv.get('{\"key\": NaN}')",
+        {"app.error", "host.payload"},
+    ),
+}  # fmt: skip
