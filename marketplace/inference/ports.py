@@ -185,6 +185,7 @@ class EngineStatus:
         busy_ms_total: how long the engine had something to do.
         compute_ms_total: the part of it that llama.cpp computed; the rest is our own work.
         prompt_tokens_total: prompt tokens that were computed; `cached_tokens_total` were not.
+        guessed_tokens_total: tokens guessed ahead; `right_tokens_total` of them came true.
         preempted_total: how often a request was put back for another's.
     """
 
@@ -211,6 +212,8 @@ class EngineStatus:
     cached_tokens_total: int = 0
     preempted_total: int = 0
     generated_tokens_total: int = 0
+    guessed_tokens_total: int = 0
+    right_tokens_total: int = 0
     steps_total: int = 0
     busy_ms_total: int = 0
     compute_ms_total: int = 0

@@ -70,6 +70,13 @@ class InferenceSettings(BaseModel):
         description="Longest text in tokens that becomes a vector, and the most tokens of one "
         "step that makes vectors. Large vocabularies need memory for each of them.",
     )
+    guessed_tokens: int = Field(
+        default=6,
+        ge=0,
+        le=32,
+        description="Most tokens guessed ahead from the text so far while one answer is written "
+        "alone; the engine stops guessing where it measures no gain. 0 turns it off.",
+    )
     gpu_layers: int = Field(
         default=-1,
         ge=-1,

@@ -72,16 +72,19 @@ class Context:
         self._allocate_batch(batch_tokens)
 
     @property
+    def can_cut(self) -> bool:
+        """Whether the end of a sequence can be taken back, as it can in a list of cells."""
+        model = self._model
+        return not (llama.llama_model_is_recurrent(model) or llama.llama_model_is_hybrid(model))
+
+    @property
     def least_shared(self) -> int:
         """Fewest tokens worth a copy from place to place, which moves the cells of a whole one.
 
         A place of 4,096 tokens is copied in the time of a few tokens on any machine, so from 16
-        it pays; one of 131,072 from 512. Memory that is no list of cells can only be kept whole.
+        it pays; one of 131,072 from 512.
         """
-        model = self._model
-        if llama.llama_model_is_recurrent(model) or llama.llama_model_is_hybrid(model):
-            return self.slot_tokens
-        return max(LEAST_SHARED, self.slot_tokens // 256)
+        return max(LEAST_SHARED, self.slot_tokens // 256) if self.can_cut else self.slot_tokens
 
     @property
     def handle(self) -> Any:
@@ -116,6 +119,12 @@ class Context:
             self._wants_logits[end - 1] = 1
         self._count = end
         return end - 1
+
+    def put_guess(self, place: int, tokens: list[int], start: int) -> None:
+        """Add tokens at positions `start` and on, all of whose logits are wanted."""
+        end = self._count + len(tokens)
+        self.put_prompt(place, np.array(tokens, dtype=np.int32), start, is_last=True)
+        self._wants_logits[end - len(tokens) : end] = 1
 
     def compute(self) -> None:
         """Compute the batch. Raises: NoRoom, or ComputeFailed when llama.cpp refuses it."""

@@ -3,21 +3,21 @@
 import time
 from collections.abc import Callable, Hashable
 from collections.abc import Sequence as Listing
-from dataclasses import dataclass, field
 from itertools import count
 from math import isfinite
 from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from marketplace.inference.answers import AnswerStream
-from marketplace.inference.engine.adapters import Lease, set_adapter
-from marketplace.inference.engine.context import ComputeFailed, Context, NoRoom
+from marketplace.inference.engine.adapters import set_adapter
+from marketplace.inference.engine.context import ComputeFailed, Context, NoRoom, type_rows
 from marketplace.inference.engine.model import Model
-from marketplace.inference.engine.sampling import NO_TOKEN, Candidates, Sampler
+from marketplace.inference.engine.sampling import NO_TOKEN, Candidates
+from marketplace.inference.engine.tickets import Cancel, Stop, Ticket
+from marketplace.inference.lookup import Costs
 from marketplace.inference.ports import BadGeneration, Finished, ModelUnavailable, Queued
 from marketplace.inference.scheduler import POSITIONS_TOLD, Scheduler
-from marketplace.inference.sequences import Capacity, Request, Sequence, Step
+from marketplace.inference.sequences import Capacity, Sequence, Step
 from marketplace.inference.wire import type_event
 from marketplace.kernel.errors import CaravanError
 
@@ -27,52 +27,13 @@ POSITIONS_EVERY_S = 0.2
 RATE_WINDOW_S = 2.0
 
 
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """One prepared request: its sampler and its answer so far.
-
-    Args:
-        pieces: the bytes of every token, as this answer shows them.
-        lease: its hold on the adapter it is computed with.
-    """
-
-    request: Request
-    sampler: Sampler
-    answer: AnswerStream
-    pieces: tuple[bytes, ...]
-    lease: Lease | None = None
-    sequence: Sequence | None = field(default=None)
-    position: int = -1
-
-    @property
-    def key(self) -> Hashable:
-        """By which its events are told apart."""
-        return self.request.key
-
-    def close(self) -> None:
-        """Free what it holds in C, and the adapter."""
-        self.sampler.close()
-        if self.lease is not None:
-            self.lease.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """The wish that a request ends at the next step."""
-
-    key: Hashable
-
-
-class Stop:
-    """The wish that the loop ends."""
-
-
 class Decoder:
     """Owns the scheduler and the context; only the thread inside `run` touches them.
 
     Args:
         emit: takes the events of one step, from the decode thread; it must not block.
         clock: monotonic seconds.
+        guesses: most tokens guessed ahead in a step; 0 for a cache that cannot take them back.
     """
 
     def __init__(
@@ -82,6 +43,8 @@ class Decoder:
         capacity: Capacity,
         emit: Callable[[type_events], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        guesses: int = 0,
     ) -> None:
         self._model_name = model.name
         self._ends = model.vocabulary.ends
@@ -89,6 +52,8 @@ class Decoder:
         self._scheduler = Scheduler(capacity)
         self._emit = emit
         self._clock = clock
+        self._guesses = guesses
+        self._costs = Costs()
         self._candidates = Candidates(model.vocab_size)
         self._inbox: SimpleQueue[Ticket | Cancel | Stop] = SimpleQueue()
         self._tickets: dict[Hashable, Ticket] = {}
@@ -104,6 +69,8 @@ class Decoder:
         self.prompt_tokens = 0
         self.cached_tokens = 0
         self.generated_tokens = 0
+        self.guessed_tokens = 0
+        self.right_tokens = 0
         self.steps = 0
         self.busy_s = 0.0  # everything but the waiting for a first request
         self.compute_s = 0.0  # the part of `busy_s` spent inside llama.cpp's computing
@@ -198,6 +165,7 @@ class Decoder:
         if step.is_empty:
             return
         outputs = self._fill(step)
+        guess = self._guess(step)
         self._set_adapter(step)
         computing_since = self._clock()
         try:
@@ -214,8 +182,48 @@ class Decoder:
         self._scheduler.settle(step, now, now - began)
         self._next_position[self._decoding_places] += 1
         self.prompt_tokens += sum(chunk.count for chunk in step.chunks)
-        if outputs:
+        if len(step.decoding) == 1 and not step.chunks:
+            self._costs.measured(now - computing_since, is_guessed=bool(guess))
+        if guess:
+            self._check(step.decoding[0], guess, now)
+        elif outputs:
             self._sample(outputs, now)
+
+    def _guess(self, step: Step) -> list[int]:
+        """Add to the batch what may come next, where one answer is written alone.
+
+        With others in the step the computing is shared already, and each guess would cost it.
+        """
+        if len(step.decoding) != 1 or step.chunks or not self._guesses:
+            return []
+        sequence, content = step.decoding[0], step.decoding[0].content
+        most = min(self._guesses, sequence.max_tokens - sequence.generated - 1)
+        ticket = self._decoding_tickets[0]
+        guess = ticket.lookup.guess(content.tokens[: content.known], self._costs, most=most)
+        if guess:
+            self._context.put_guess(sequence.place, guess, content.length + 1)
+        return guess
+
+    def _check(self, sequence: Sequence, guess: list[int], now: float) -> None:
+        """Take the tokens as far as the guess was right and the one after; forget the rest."""
+        ticket, place = self._decoding_tickets[0], sequence.place
+        logits = self._context.logits(1 + len(guess))
+        self.compute_s += self._clock() - now
+        right = taken = 0
+        for row, guessed in enumerate([*guess, NO_TOKEN]):
+            token = self._pick(ticket, row, logits[row], int(logits[row].argmax()), now)
+            taken += token is not None
+            if token != guessed or ticket.key not in self._tickets:
+                break
+            # Its keys and values are in the cells already, computed with the guess.
+            sequence.hold(sequence.content.length + 1, now)
+            self._next_position[place] += 1
+            right += 1
+        self._context.transfer(place, place, sequence.content.length)
+        ticket.lookup.checked(right)
+        self.guessed_tokens += len(guess)
+        self.right_tokens += right
+        self._measure(taken, now)
 
     def _set_adapter(self, step: Step) -> None:
         """Compute with the adapter that all of a step's sequences have in common."""
@@ -265,21 +273,26 @@ class Decoder:
         self.compute_s += self._clock() - now
         best = logits.argmax(axis=1).tolist()
         for row, (ticket, index) in enumerate(outputs):
-            sampler = ticket.sampler
-            if ticket.lease is not None and not isfinite(logits[row, best[row]]):
-                self._fail_adapter(ticket, now)
-                continue
-            if sampler.is_greedy:
-                self._take(ticket, best[row], now)
-                continue
+            self._pick(ticket, index, logits[row], best[row], now)
+        self._measure(len(outputs), now)
+
+    def _pick(
+        self, ticket: Ticket, index: int, logits: type_rows, best: int, now: float
+    ) -> int | None:
+        """Choose and take the next token of an answer. Returns it, or None when it failed."""
+        if ticket.lease is not None and not isfinite(logits[best]):
+            self._fail_adapter(ticket, now)
+            return None
+        token = best
+        if not ticket.sampler.is_greedy:
             try:
-                token = sampler.pick(self._context, index, logits[row], self._candidates)
+                token = ticket.sampler.pick(self._context, index, logits, self._candidates)
             except BadGeneration as error:
                 self._release(ticket, "failed", now)
                 self._events.append((ticket.key, error))
-            else:
-                self._take(ticket, token, now)
-        self._measure(len(outputs), now)
+                return None
+        self._take(ticket, token, now)
+        return token
 
     def _take(self, ticket: Ticket, token: int, now: float) -> None:
         if token == NO_TOKEN or self._ends[token]:

@@ -9,10 +9,11 @@ from marketplace.inference.answers import AnswerStream
 from marketplace.inference.engine import library
 from marketplace.inference.engine.adapters import Adapters
 from marketplace.inference.engine.context import Context
-from marketplace.inference.engine.decoder import Decoder, Ticket, type_events
+from marketplace.inference.engine.decoder import Decoder, type_events
 from marketplace.inference.engine.embedder import Embedder
 from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import Sampler
+from marketplace.inference.engine.tickets import Ticket
 from marketplace.inference.gguf_file import ModelFacts, NotAModel, read_facts
 from marketplace.inference.ledger import share_out
 from marketplace.inference.placement import Placement, Wish, load, place
@@ -90,7 +91,8 @@ class Engine:
             queue_total=settings.queue_total,
             step_s=settings.step_ms / 1000,
         )
-        self._decoder = Decoder(self._model, self._context, capacity, emit)
+        guesses = settings.guessed_tokens if self._context.can_cut else 0
+        self._decoder = Decoder(self._model, self._context, capacity, emit, guesses=guesses)
         self._adapters = Adapters(self._model, self._context, blobs, most=settings.adapters)
         # Vectors are made beside the answers, with half the threads: they must not stop them.
         self._embedder = Embedder(self._model, settings, emit, threads=max(1, self._threads // 2))
@@ -228,6 +230,8 @@ class Engine:
             cached_tokens_total=self._decoder.cached_tokens,
             preempted_total=self._decoder.preempted,
             generated_tokens_total=self._decoder.generated_tokens,
+            guessed_tokens_total=self._decoder.guessed_tokens,
+            right_tokens_total=self._decoder.right_tokens,
             steps_total=self._decoder.steps,
             busy_ms_total=round(self._decoder.busy_s * 1000),
             compute_ms_total=round(self._decoder.compute_s * 1000),

@@ -242,6 +242,24 @@ def test_a_full_queue_is_an_event_of_the_request_that_is_too_many(
     assert "of this app are waiting" in refused[0].message
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.3])
+def test_guessing_ahead_changes_no_token_of_an_answer(
+    bench: type_open, noise: Path, temperature: float
+) -> None:
+    asked = [
+        make_generation("abcabcabc" * n, max_tokens=120, temperature=temperature, top_k=2, seed=n)
+        for n in range(1, 5)
+    ]
+    plain, guessing = bench(noise, guessed_tokens=0), bench(noise)
+    for generation in asked:
+        [expected], [events] = plain.answer(generation), guessing.answer(generation)
+        assert text_of(events) == text_of(expected)
+        assert end_of(events).usage.generated_tokens == 120
+    status = guessing.engine.status()
+    assert 0 < status.right_tokens_total <= status.guessed_tokens_total
+    assert plain.engine.status().guessed_tokens_total == 0
+
+
 def test_everyone_in_a_long_queue_learns_a_place(bench: type_open, noise: Path) -> None:
     opened = bench(noise, max_sequences=1, queue_per_app=200)
     answers = opened.answer(*[make_generation(max_tokens=20) for _ in range(100)])
@@ -361,5 +379,6 @@ def test_the_status_tells_computing_apart_from_our_own_work(bench: type_open, no
     opened = bench(noise, context=2048, threads=1)
     opened.answer(make_generation(max_tokens=300))
     status = opened.engine.status()
-    assert status.steps_total == 300  # the prompt's step makes the first token
+    # The prompt's step makes the first token, and a right guess saves one.
+    assert status.steps_total == 300 - status.right_tokens_total
     assert 0 < status.compute_ms_total < status.busy_ms_total

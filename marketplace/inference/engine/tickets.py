@@ -1,0 +1,51 @@
+"""What other threads hand to the decode thread: requests that are prepared, and wishes."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from marketplace.inference.answers import AnswerStream
+from marketplace.inference.engine.adapters import Lease
+from marketplace.inference.engine.sampling import Sampler
+from marketplace.inference.lookup import Lookup
+from marketplace.inference.sequences import Request, Sequence
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One prepared request: its sampler and its answer so far.
+
+    Args:
+        pieces: the bytes of every token, as this answer shows them.
+        lease: its hold on the adapter it is computed with.
+    """
+
+    request: Request
+    sampler: Sampler
+    answer: AnswerStream
+    pieces: tuple[bytes, ...]
+    lease: Lease | None = None
+    sequence: Sequence | None = field(default=None)
+    position: int = -1
+    lookup: Lookup = field(default_factory=Lookup)
+
+    @property
+    def key(self) -> Hashable:
+        """By which its events are told apart."""
+        return self.request.key
+
+    def close(self) -> None:
+        """Free what it holds in C, and the adapter."""
+        self.sampler.close()
+        if self.lease is not None:
+            self.lease.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The wish that a request ends at the next step."""
+
+    key: Hashable
+
+
+class Stop:
+    """The wish that the loop ends."""
