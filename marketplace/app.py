@@ -33,6 +33,7 @@ from marketplace.inference.registry import Registry
 from marketplace.infra import mail
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
+from marketplace.infra.egress import Egress
 from marketplace.infra.jobs import Handler
 from marketplace.publishing import views as publishing_views
 from marketplace.review import jobs as review_jobs
@@ -123,6 +124,7 @@ def create_app(settings: Settings) -> Flask:
         database=database,
         sandbox=sandbox,
         inference=engine,
+        egress=Egress(settings.egress),
         blobs=store,
         logs=logs,
         audits=audits,

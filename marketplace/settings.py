@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from marketplace.inference.settings import InferenceSettings
+from marketplace.infra.egress import EgressSettings
 from marketplace.infra.mail import MailSettings
 from marketplace.kernel.errors import Invalid
 from marketplace.review.settings import ReviewSettings
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     )
     web: WebSettings = Field(WebSettings(), description="How the store is reached.")
     mail: MailSettings = Field(MailSettings(), description="How letters leave the store.")
+    egress: EgressSettings = Field(EgressSettings(), description="Web requests of apps.")
     inference: InferenceSettings = Field(InferenceSettings(), description="The shared model.")
     sandbox: SandboxSettings = Field(SandboxSettings(), description="The runners of apps.")
     review: ReviewSettings = Field(ReviewSettings(), description="What a release must pass.")

@@ -20,6 +20,7 @@ from marketplace.catalog.models import App, Release
 from marketplace.inference.ports import Inference
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
+from marketplace.infra.egress import Egress
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Limited
 from marketplace.kernel.ids import AccountId, AppId, RunId
@@ -73,6 +74,7 @@ class Executor:
         database: Database,
         sandbox: Sandbox,
         inference: Inference,
+        egress: Egress,
         blobs: Blobs,
         logs: EventLogs,
         audits: AuditLogs,
@@ -84,6 +86,7 @@ class Executor:
         self._database = database
         self._sandbox = sandbox
         self._inference = inference
+        self._egress = egress
         self._blobs = blobs
         self._logs = logs
         self._audits = audits
@@ -273,7 +276,13 @@ class Executor:
             )
             header = grants.header(run, grant, release)
         events.write("started", {})
-        desk = Desk(grant, database=self._database, inference=self._inference, events=events)
+        desk = Desk(
+            grant,
+            database=self._database,
+            inference=self._inference,
+            egress=self._egress,
+            events=events,
+        )
 
         def stop_all() -> None:
             stop.set()
@@ -326,6 +335,7 @@ def _used(outcome: Outcome, desk: Desk) -> Amounts:
         host_calls=outcome.host_calls,
         llm_tokens=tally.prompt_tokens - tally.cached_tokens + tally.generated_tokens,
         kv_bytes=desk.kv_bytes,
+        egress_requests=desk.egress_requests,
     )
 
 

@@ -20,6 +20,7 @@ class Grant:
 
     Args:
         person: a pseudonym of the person, different in every app.
+        hosts: where on the web it may go, `*.example.org` for all below.
         llm_tokens: the most tokens that may be generated in the whole run.
         adapter: key of the LoRA its answers are computed with.
         kv_bytes, egress_requests: the most that may be kept and fetched in the whole run.
@@ -36,6 +37,7 @@ class Grant:
     person: str
     permissions: frozenset[str]
     ad_slots: frozenset[str]
+    hosts: frozenset[str]
     llm_tokens: int
     kv_bytes: int
     egress_requests: int
@@ -66,6 +68,7 @@ def grant_for(
         person=pseudonym,
         permissions=frozenset(entry["name"] for entry in manifest["permission"]),
         ad_slots=frozenset(entry["name"] for entry in manifest["ad_slot"]),
+        hosts=frozenset((manifest.get("network") or {}).get("allow", ())),
         llm_tokens=min(manifest["limits"]["llm_tokens"], settings.max_llm_tokens, left.llm_tokens),
         kv_bytes=min(settings.kv_write_bytes, left.kv_bytes),
         egress_requests=min(settings.egress_requests, left.egress_requests),

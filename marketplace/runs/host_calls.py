@@ -11,6 +11,7 @@ from marketplace.ads.models import Offer
 from marketplace.billing import queries as billing
 from marketplace.inference.ports import EngineGone, Inference
 from marketplace.infra.db import Database
+from marketplace.infra.egress import Egress
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError
 from marketplace.runs import items
@@ -19,6 +20,7 @@ from marketplace.runs.events import EventWriter
 from marketplace.runs.grants import Grant
 from marketplace.runs.keepable import mended
 from marketplace.runs.memory import Memory
+from marketplace.runs.web import Web
 from marketplace.sandbox import grants
 from marketplace.sandbox.ports import Refused
 
@@ -35,12 +37,19 @@ class Desk:
     """
 
     def __init__(
-        self, grant: Grant, *, database: Database, inference: Inference, events: EventWriter
+        self,
+        grant: Grant,
+        *,
+        database: Database,
+        inference: Inference,
+        egress: Egress,
+        events: EventWriter,
     ) -> None:
         self._grant = grant
         self._database = database
         self._events = events
         self._memory = Memory(grant, database)
+        self._web = Web(grant, egress)
         self._answers = Answers(grant, inference, events, self._write_text)
         self._slots: dict[str, Offer | None] = {}
         self.items: list[dict[str, Any]] = []
@@ -50,6 +59,7 @@ class Desk:
         self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             **self._answers.operations,
             **self._memory.operations,
+            **self._web.operations,
             "ads.slot": self._slot,
             "billing.entitled": self._entitled,
             "settings.get": self._settings,
@@ -74,6 +84,11 @@ class Desk:
     def kv_bytes(self) -> int:
         """What the run has kept."""
         return self._memory.written_bytes
+
+    @property
+    def egress_requests(self) -> int:
+        """How many requests the run has sent to the web."""
+        return self._web.requests
 
     def cancel(self) -> None:
         """Stop what the model is making for this run; from any thread."""

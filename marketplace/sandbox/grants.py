@@ -11,6 +11,7 @@ PERMISSIONS = {
     "llm.complete": "llm.generate",
     "llm.forward": "llm.generate",
     "llm.embed": "llm.embed",
+    "http.fetch": "net.fetch",
     "ads.slot": "ads.show",
     "billing.entitled": "billing.entitlement",
 }
@@ -23,6 +24,7 @@ WHAT = {
     "llm.embed": "compare texts by their meaning",
     "kv.user": "keep your data between runs",
     "kv.app": "keep data shared by everyone who uses it",
+    "net.fetch": "send and fetch data on the web",
     "ads.show": "show advertisements",
     "billing.entitlement": "ask what you have bought",
 }

@@ -15,6 +15,7 @@ from marketplace.inference.fake import FakeInference
 from marketplace.inference.ports import Inference
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
+from marketplace.infra.egress import Egress, EgressSettings
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, RunId, new_id
 from marketplace.publishing import code
@@ -123,6 +124,7 @@ def make_grant(database: Database, **given: Any) -> Grant:
         "person": "someone",
         "permissions": frozenset(EVERY_PERMISSION),
         "ad_slots": frozenset(),
+        "hosts": frozenset(),
         "llm_tokens": 64,
         "kv_bytes": 1000,
         "egress_requests": 2,
@@ -210,6 +212,7 @@ def stage(
         database=database,
         sandbox=sandbox or FakeSandbox(),
         inference=inference,
+        egress=Egress(EgressSettings()),
         blobs=blobs,
         logs=logs,
         audits=audits,

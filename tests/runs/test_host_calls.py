@@ -13,6 +13,7 @@ from marketplace.catalog.models import App, Product
 from marketplace.inference.fake import FakeInference
 from marketplace.inference.ports import ToolCall
 from marketplace.infra.db import Database
+from marketplace.infra.egress import Egress, EgressSettings
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, RunId
 from marketplace.runs import grants
@@ -44,7 +45,11 @@ class Counter:
             self.run, app, here.release(app), RunSettings(), pseudonym="someone", left=PLENTY
         )
         self.desk = Desk(
-            grant, database=here.database, inference=here.inference, events=self.events
+            grant,
+            database=here.database,
+            inference=here.inference,
+            egress=Egress(EgressSettings()),
+            events=self.events,
         )
 
     def call(self, op: str, **payload: Any) -> Any:

@@ -1,0 +1,260 @@
+"""The only way out for apps: web requests to allowed names, at addresses looked up and pinned."""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from marketplace.kernel.errors import Forbidden, Invalid, TooLarge, Unavailable
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+PORTS = {"http": 80, "https": 443}
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# What concerns this connection alone, or says who sends it, is ours to write.
+OURS = frozenset(
+    "accept-encoding connection content-length expect host keep-alive proxy-authorization "
+    "proxy-connection te trailer transfer-encoding upgrade".split()
+)
+# IPv6 with an IPv4 address inside, which is where it leads: NAT64, Teredo and 6to4.
+CARRIERS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "2001::/32", "2002::/16")))
+# What stays as it is in a path and a query; all else, such as a space or “é”, is escaped.
+SAFE = "/%:?#[]@!$&'()*+,;=-._~"
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], Sequence[str]]
+Connect = Callable[[str, int, float], socket.socket]
+
+
+class EgressSettings(BaseModel):
+    """How much one web request of an app may take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeout_s: float = Field(
+        20, gt=0, description="Longest web request of an app, with its redirects, s."
+    )
+    response_bytes: int = Field(
+        512 * 1024, ge=1, description="Longest answer an app may fetch, bytes."
+    )
+    request_bytes: int = Field(256 * 1024, ge=0, description="Longest body an app may send, bytes.")
+    max_redirects: int = Field(3, ge=0, description="Redirects that are followed, count.")
+
+
+class OffList(Forbidden):
+    """The address is not one the app's manifest names."""
+
+
+class NotPublic(Forbidden):
+    """The name leads to an address that is not on the public internet."""
+
+
+class BadRequest(Invalid):
+    """The request is not one that can be sent."""
+
+
+class AnswerTooLong(TooLarge):
+    """The answer is longer than an app may fetch."""
+
+
+class NoAnswer(Unavailable):
+    """The host could not be reached, broke off, or took too long."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request; the body is sent as it is."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Response:
+    """The answer, and how many requests it took with its redirects."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    requests: int
+
+
+def resolve(host: str, port: int) -> Sequence[str]:
+    """Every address of a name, as the system knows it. Raises: OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+def connect(address: str, port: int, timeout_s: float) -> socket.socket:
+    """A connection to an address; nothing is looked up. Raises: OSError."""
+    return socket.create_connection((address, port), timeout=timeout_s)
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is on the public internet, whichever way it is written."""
+    found: Address = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return is_public(str(found.ipv4_mapped))
+        if any(found in carrier for carrier in CARRIERS):
+            return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
+
+
+def is_allowed(host: str, allow: Collection[str]) -> bool:
+    """Whether a host is named: itself, or by `*.example.org` as one below it."""
+    return any(host.endswith(name[1:]) if name.startswith("*.") else host == name for name in allow)
+
+
+class Egress:
+    """Sends the requests of apps.
+
+    Args:
+        resolve, connect: how names become addresses and addresses connections; a test's own.
+    """
+
+    def __init__(
+        self,
+        settings: EgressSettings,
+        *,
+        resolve: Resolve = resolve,
+        connect: Connect = connect,
+    ) -> None:
+        self._settings = settings
+        self._resolve = resolve
+        self._connect = connect
+        self._tls = ssl.create_default_context()
+
+    def fetch(self, request: Request, *, allow: Collection[str]) -> Response:
+        """Send one request and follow its redirects, each held to the same rules.
+
+        Args:
+            allow: host names, and `*.example.org` for all below it.
+        Raises: OffList, NotPublic, BadRequest, AnswerTooLong, NoAnswer.
+        """
+        if len(request.body) > self._settings.request_bytes:
+            raise BadRequest("The body of the request is too long.", rule="http.too-long")
+        deadline = time.monotonic() + self._settings.timeout_s
+        for count in range(1, self._settings.max_redirects + 2):
+            answer = replace(self._once(request, allow, deadline), requests=count)
+            following = _following(request, answer)
+            if following is None:
+                return answer
+            request = following
+        raise NoAnswer("The host redirects in a circle.", rule="http.redirects")
+
+    def _once(self, request: Request, allow: Collection[str], deadline: float) -> Response:
+        parts, host, port = _target(request, allow)
+        address = self._pinned(host, port)
+        path = quote(urlunsplit(("", "", parts.path or "/", parts.query, "")), safe=SAFE)
+        try:
+            left_s = max(0.001, deadline - time.monotonic())
+            with closing(self._connect(address, port, left_s)) as plain:
+                # A host that sends a byte at a time keeps every single wait short; this ends all.
+                alarm = threading.Timer(left_s, _hang_up, [plain])
+                alarm.start()
+                try:
+                    return self._exchange(plain, (parts.scheme, host, path), request, deadline)
+                finally:
+                    alarm.cancel()
+        except (OSError, http.client.HTTPException) as error:
+            late = time.monotonic() >= deadline
+            said = "took too long" if late else "could not be reached or broke off"
+            rule = "http.timeout" if late else "http.unreachable"
+            raise NoAnswer(f"“{host}” {said}. Try again later.", rule=rule) from error
+        except ValueError as error:
+            raise BadRequest(f"The request cannot be sent: {error}.", rule="http.header") from error
+
+    def _pinned(self, host: str, port: int) -> str:
+        try:
+            addresses = self._resolve(host, port)
+        except OSError as error:
+            raise NoAnswer(f"There is no host “{host}”.", rule="http.no-host") from error
+        # One private address among public ones is a trap, not a mistake.
+        if not addresses or not all(map(is_public, addresses)):
+            raise NotPublic(
+                f"“{host}” is not on the public internet, so apps cannot reach it.",
+                rule="http.not-public",
+            )
+        return addresses[0]
+
+    def _exchange(
+        self,
+        plain: socket.socket,
+        target: tuple[str, str, str],
+        request: Request,
+        deadline: float,
+    ) -> Response:
+        scheme, host, path = target
+        is_secure = scheme == "https"
+        sock = self._tls.wrap_socket(plain, server_hostname=host) if is_secure else plain
+        # The connection is ours already, so this one looks nothing up and connects nowhere.
+        connection = http.client.HTTPConnection(host)
+        connection.sock = sock
+        with closing(connection):
+            headers = {**request.headers, "Host": host, "Accept-Encoding": "identity"}
+            body = request.body or None
+            connection.request(request.method, path, body=body, headers=headers)
+            with closing(connection.getresponse()) as answer:
+                data = answer.read(self._settings.response_bytes + 1)
+                found = {name.lower(): value for name, value in answer.getheaders()}
+                status = answer.status
+            if time.monotonic() >= deadline:
+                # What was hung up on looks like an answer that came to its end.
+                raise TimeoutError
+            if len(data) > self._settings.response_bytes:
+                kilobytes = self._settings.response_bytes // 1024
+                raise AnswerTooLong(
+                    f"“{host}” answered with more than {kilobytes} KB.", rule="http.too-large"
+                )
+            return Response(status, found, data, 1)
+
+
+def _hang_up(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # It has ended by itself in this very moment.
+        return
+
+
+def _target(request: Request, allow: Collection[str]) -> tuple[SplitResult, str, int]:
+    if request.method not in METHODS:
+        raise BadRequest(f"The method is one of {', '.join(sorted(METHODS))}.", rule="http.method")
+    if ours := sorted(OURS & {name.lower() for name in request.headers}):
+        raise BadRequest(f"The store writes the header {ours[0]} itself.", rule="http.header")
+    try:
+        parts = urlsplit(request.url)
+        host = (parts.hostname or "").encode("idna").decode().lower().rstrip(".")
+        port = parts.port or PORTS.get(parts.scheme, 0)
+    except ValueError as error:
+        raise BadRequest("That is not a web address.", rule="http.url") from error
+    if port != PORTS.get(parts.scheme) or parts.username is not None:
+        raise BadRequest("An address is http:// or https:// with a host.", rule="http.url")
+    if not is_allowed(host, allow):
+        raise OffList(
+            f"This app may not reach “{host}”: its caravan.toml does not name it under [network].",
+            rule="http.off-list",
+        )
+    return parts, host, port
+
+
+def _following(request: Request, answer: Response) -> Request | None:
+    """The request a redirect asks for, or None where the answer stands."""
+    where = answer.headers.get("location")
+    if answer.status not in REDIRECTS or where is None or request.method not in {"GET", "HEAD"}:
+        return None
+    url = urljoin(request.url, where)
+    if urlsplit(url).netloc == urlsplit(request.url).netloc:
+        return replace(request, url=url)
+    # Another host learns nothing that was meant for the first.
+    return Request(request.method, url)

@@ -1,0 +1,225 @@
+"""The way out: only to allowed names, only to public addresses, never twice looked up."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketplace.infra.egress import Egress, EgressSettings, Request, is_allowed, is_public
+from marketplace.kernel.errors import CaravanError
+
+PUBLIC = "93.184.215.14"
+ALLOW = ("example.org", "*.example.net")
+HIDDEN = [
+    "127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254",
+    "100.64.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1",
+    "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
+    "64:ff9b::7f00:1", "2002:7f00:1::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1",
+]  # fmt: skip
+
+
+class Site(BaseHTTPRequestHandler):
+    """A web site on loopback that answers by path."""
+
+    seen: ClassVar[list[tuple[str, str, dict[str, str], bytes]]] = []
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.seen.append((self.command, self.path, headers, body))
+        path, _, after = self.path.partition("?")
+        self.send_response(302 if path == "/hop" else 200)
+        if path == "/hop":
+            self.send_header("Location", after)
+        self.send_header("X-Kind", "site")
+        self.end_headers()
+        if path == "/drip":
+            self._drip()
+        elif path != "/hop":
+            self.wfile.write(b"x" * 2000 if path == "/long" else b"hello")
+
+    def _drip(self) -> None:
+        try:
+            while True:
+                self.wfile.write(b"x")
+                time.sleep(0.02)
+        except OSError:
+            return
+
+    do_POST = do_GET  # noqa: N815  (the server's own name for it)
+
+    def log_message(self, *_: Any) -> None:
+        """Tests are quiet."""
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+class Net:
+    """Names and connections of a small internet, all of which end at the site."""
+
+    def __init__(self, port: int, names: dict[str, list[Sequence[str]]] | None = None) -> None:
+        self.port = port
+        self.names = names or {}
+        self.reached: list[tuple[str, int]] = []
+        Site.seen.clear()
+        limits = EgressSettings(timeout_s=0.8, response_bytes=1024, request_bytes=100)
+        self.egress = Egress(limits, resolve=self.resolve, connect=self.connect)
+
+    def resolve(self, host: str, port: int) -> Sequence[str]:
+        answers = self.names.get(host, [[PUBLIC]])
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def connect(self, address: str, port: int, timeout_s: float) -> socket.socket:
+        self.reached.append((address, port))
+        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)
+
+    def rule(self, url: str, method: str = "GET", **given: Any) -> str:
+        with pytest.raises(CaravanError) as refused:
+            self.egress.fetch(Request(method, url, **given), allow=ALLOW)
+        assert refused.value.message.endswith(".")
+        return refused.value.rule or ""
+
+
+def test_an_allowed_page_is_fetched(port: int) -> None:
+    net = Net(port)
+    request = Request("POST", "http://example.org/a b?q=é", {"X-Mine": "1"}, b"body")
+    answer = net.egress.fetch(request, allow=ALLOW)
+    assert (answer.status, answer.body, answer.headers["x-kind"]) == (200, b"hello", "site")
+    [(method, path, headers, body)] = Site.seen
+    assert (method, path, body) == ("POST", "/a%20b?q=%C3%A9", b"body")
+    assert (headers["host"], headers["x-mine"]) == ("example.org", "1")
+    assert headers["accept-encoding"] == "identity"
+    assert net.reached == [(PUBLIC, 80)]
+
+
+@pytest.mark.parametrize("address", HIDDEN)
+def test_a_name_that_leads_inside_is_refused(port: int, address: str) -> None:
+    assert not is_public(address)
+    for addresses in ([address], [PUBLIC, address]):
+        net = Net(port, {"example.org": [addresses]})
+        assert net.rule("http://example.org/") == "http.not-public"
+        assert net.reached == []
+
+
+@given(st.ip_addresses(v=4))
+def test_an_address_inside_another_is_as_public_as_itself(address: Any) -> None:
+    assert is_public(f"::ffff:{address}") == is_public(str(address))
+    if address.is_private or address.is_loopback or address.is_link_local:
+        assert not is_public(str(address))
+
+
+def test_a_name_that_changes_its_address_gains_nothing(port: int) -> None:
+    net = Net(port, {"example.org": [[PUBLIC], ["127.0.0.1"]]})
+    net.egress.fetch(Request("GET", "http://example.org/"), allow=ALLOW)
+    assert net.reached == [(PUBLIC, 80)]
+    assert net.rule("http://example.org/") == "http.not-public"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/", "http://notexample.org/", "http://example.org.evil.example/",
+        "http://example.net/", "http://127.0.0.1/", "http://[::ffff:127.0.0.1]/",
+        "http://2130706433/", "http://localhost/",
+    ],
+)  # fmt: skip
+def test_what_is_not_named_is_out_of_reach(port: int, url: str) -> None:
+    net = Net(port)
+    assert net.rule(url) == "http.off-list"
+    assert net.reached == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.org/", "file:///etc/passwd", "http://example.org:8080/", "", "example.org",
+        "http://user@example.org/", "http://[::1", "http://example.org:99999/", "http://a..b/",
+    ],
+)  # fmt: skip
+def test_what_is_no_plain_web_address_is_refused(port: int, url: str) -> None:
+    assert Net(port).rule(url) == "http.url"
+
+
+def test_names_below_are_allowed_by_a_star_alone() -> None:
+    assert is_allowed("a.example.net", ALLOW)
+    assert is_allowed("a.b.example.net", ALLOW)
+    assert not is_allowed("example.net", ALLOW)
+    assert not is_allowed("badexample.net", ALLOW)
+    assert not is_allowed("a.example.org", ALLOW)
+
+
+def test_a_redirect_is_held_to_the_same_rules(port: int) -> None:
+    net = Net(port, {"inner.example.net": [["10.0.0.1"]]})
+    assert net.rule("http://example.org/hop?http://example.com/") == "http.off-list"
+    assert net.rule("http://example.org/hop?http://inner.example.net/") == "http.not-public"
+    assert net.rule("http://example.org/hop?file:///etc/passwd") == "http.url"
+    assert net.rule("http://example.org/hop?/hop?/hop?/hop?/hop?/") == "http.redirects"
+    assert {address for address, _port in net.reached} == {PUBLIC}
+
+
+def test_another_host_gets_none_of_the_headers(port: int) -> None:
+    net = Net(port)
+    request = Request("GET", "http://example.org/hop?http://a.example.net/", {"X-Key": "k"})
+    answer = net.egress.fetch(request, allow=ALLOW)
+    assert (answer.status, answer.requests) == (200, 2)
+    assert [seen[2].get("x-key") for seen in Site.seen] == ["k", None]
+
+
+def test_what_changes_something_is_not_sent_on(port: int) -> None:
+    request = Request("POST", "http://example.org/hop?/", body=b"once")
+    assert Net(port).egress.fetch(request, allow=ALLOW).status == 302
+
+
+def test_an_answer_has_an_end(port: int) -> None:
+    net = Net(port)
+    assert net.rule("http://example.org/long") == "http.too-large"
+    began = time.monotonic()
+    assert net.rule("http://example.org/drip") == "http.timeout"
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"method": "CONNECT"}, "http.method"),
+        ({"headers": {"Host": "inside"}}, "http.header"),
+        ({"headers": {"transfer-encoding": "chunked"}}, "http.header"),
+        ({"headers": {"X-A": "a\r\nHost: inside"}}, "http.header"),
+        ({"headers": {"X-A\r\nB": "a"}}, "http.header"),
+        ({"headers": {"X-A": "سلام"}}, "http.header"),
+        ({"method": "POST", "body": b"x" * 101}, "http.too-long"),
+    ],
+)
+def test_a_request_that_must_not_be_sent_is_refused(
+    port: int, given: dict[str, Any], rule: str
+) -> None:
+    assert Net(port).rule("http://example.org/", **given) == rule
+    assert Site.seen == []
+
+
+def test_a_host_that_is_not_there_is_told(port: int) -> None:
+    def nowhere(_host: str, _port: int) -> Sequence[str]:
+        raise socket.gaierror("unknown")
+
+    net = Net(port)
+    net.egress = Egress(EgressSettings(), resolve=nowhere, connect=net.connect)
+    assert net.rule("http://example.org/") == "http.no-host"
+
+
+def test_a_host_that_does_not_speak_tls_is_told(port: int) -> None:
+    assert Net(port).rule("https://example.org/") == "http.unreachable"
