@@ -3,11 +3,14 @@
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from marketplace.inference.ports import QueueFull
 
-RETRY_AFTER_S = 2
+LONGEST_RETRY_S = 60
+FIRST_GUESS_S = 0.05  # a text takes, until one was made
+SMOOTHING = 0.2  # weight of the newest time in the running mean
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +66,16 @@ class EmbeddingQueue:
         self._queue_total = queue_total
         self._apps: dict[str, deque[Job]] = {}
         self._turns: deque[str] = deque()
+        self._text_s = FIRST_GUESS_S
+
+    def computed(self, texts: int, took_s: float) -> None:
+        """Book how long texts took that were computed together."""
+        self._text_s += SMOOTHING * (took_s / texts - self._text_s)
+
+    def retry_after_s(self) -> int:
+        """When everything that waits now is likely to be done, in whole seconds."""
+        texts = sum(len(job.texts) - job.begun for jobs in self._apps.values() for job in jobs)
+        return min(LONGEST_RETRY_S, max(1, ceil(texts * self._text_s)))
 
     @property
     def waiting(self) -> int:
@@ -73,10 +86,11 @@ class EmbeddingQueue:
         """Queue one request behind its app's others. Raises: QueueFull."""
         of_app = len(self._apps.get(job.app, ()))
         if of_app >= self._queue_per_app or self.waiting >= self._queue_total:
+            retry_after_s = self.retry_after_s()
             raise QueueFull(
                 f"{of_app or self.waiting} requests for vectors are waiting already. "
-                f"Try again in {RETRY_AFTER_S} s.",
-                retry_after_s=RETRY_AFTER_S,
+                f"Try again in {retry_after_s} s.",
+                retry_after_s=retry_after_s,
                 rule="llm.queue",
             )
         if job.app not in self._apps:

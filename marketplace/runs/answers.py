@@ -66,7 +66,6 @@ class Answers:
         self._events = events
         self._streams: dict[int, Iterator[type_answer_event]] = {}
         self._requests: set[str] = set()
-        self._embeddings = 0
         self._promised: dict[int, int] = {}
         self._cancelled = threading.Event()
         self.tally = Tally()
@@ -178,10 +177,11 @@ class Answers:
         return {"text": "".join(pieces), "reason": answer["end"], "usage": usage}
 
     def _embed(self, payload: dict[str, Any]) -> list[list[float]]:
-        self._embeddings += 1
+        request_id = f"{self._grant.run_id}-{len(self._requests)}"
+        self._requests.add(request_id)
         embedded = self._inference.embed(
             Embedding(
-                request_id=f"{self._grant.run_id}-embedding-{self._embeddings}",
+                request_id=request_id,
                 app=self._grant.ident,
                 person=self._grant.person,
                 texts=prompts.texts(payload),

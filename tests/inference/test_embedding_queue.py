@@ -58,6 +58,22 @@ def test_too_many_waiting_are_turned_away_by_app_and_in_all() -> None:
         queue.submit(make_job(5, "c"))
 
 
+def test_who_is_turned_away_is_told_when_all_that_waits_will_be_done() -> None:
+    queue = make_queue(queue_per_app=1)
+    for _ in range(50):
+        queue.computed(texts=4, took_s=2.0)
+    queue.submit(make_job(1, "a", *(1,) * 20))
+    assert queue.retry_after_s() == 10
+    queue.take()
+    assert queue.retry_after_s() == 8
+    queue.computed(texts=1, took_s=1e6)
+    with pytest.raises(QueueFull, match="Try again in 60 s"):
+        queue.submit(make_job(2))
+    while queue.take():
+        continue
+    assert queue.retry_after_s() == 1
+
+
 def test_a_withdrawn_request_is_not_computed_and_an_unknown_one_is_none() -> None:
     queue = make_queue()
     queue.submit(make_job(1, "a", 1, 1))

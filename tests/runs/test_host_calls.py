@@ -157,6 +157,15 @@ def test_texts_become_vectors_and_are_counted(here: Stage, counter: Counter) -> 
     assert here.inference.embedded[0].person == "someone"
 
 
+def test_stopping_a_run_stops_its_vectors_too(here: Stage, counter: Counter) -> None:
+    assert isinstance(here.inference, FakeInference)
+    cancelled: list[str] = []
+    here.inference.cancel = cancelled.append  # type: ignore[method-assign]  # watched
+    counter.call("llm.embed", texts=["one"])
+    counter.desk.cancel()
+    assert cancelled == [here.inference.embedded[0].request_id]
+
+
 def test_the_model_learns_a_pseudonym_and_never_the_person(here: Stage, counter: Counter) -> None:
     counter.call("llm.complete", **ASKED)
     assert isinstance(here.inference, FakeInference)

@@ -195,6 +195,8 @@ class Embedder:
         began = self._clock()
         vectors = context.vectors([job.texts[index] for job, index in batch])
         took_s = self._clock() - began
+        with self._changed:
+            self._queue.computed(len(batch), took_s)
         done: type_events = []
         for (job, index), vector in zip(batch, vectors, strict=True):
             job.begun_at = began if job.begun_at is None else job.begun_at
