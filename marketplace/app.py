@@ -45,6 +45,7 @@ from marketplace.runs import views as runs_views
 from marketplace.runs import views_audit as audit_views
 from marketplace.runs import views_consent as consent_views
 from marketplace.runs import views_developer as developer_views
+from marketplace.runs import wishes
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
@@ -139,6 +140,8 @@ def create_app(settings: Settings) -> Flask:
         person = actor()
         status = engine.status()
         unavailable = None if status.ready or status.loading else status.why_not
+        if unavailable is None and release is not None:
+            unavailable = wishes.unmet(release.manifest, status)
         return runs_queries.panel(
             session,
             listed,

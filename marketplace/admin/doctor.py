@@ -122,6 +122,14 @@ def _engine(status: EngineStatus) -> Iterator[Finding]:
             f"main memory, with room for {status.max_sequences} requests of {status.context} "
             "tokens at once.",
         )
+    for model in status.models:
+        subject = f"Model {model.name}"
+        roles = ", ".join(model.roles) or "no role any more"
+        if model.why_not:
+            yield Finding(subject, "bad", model.why_not)
+        else:
+            holds = f", in {gibibytes(model.memory_bytes)}" if model.memory_bytes else ""
+            yield Finding(subject, "good", f"{model.state.capitalize()}{holds}; {roles}.")
     if status.warning:
         yield Finding("Speed", "warn", status.warning)
 

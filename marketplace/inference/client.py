@@ -32,7 +32,6 @@ from marketplace.inference.ports import (
     type_answer_event,
 )
 from marketplace.inference.wire import (
-    LOADING,
     check,
     check_embedding,
     from_embedding,
@@ -183,34 +182,28 @@ class EngineClient:
 
     def _try(self, asked: Asked) -> Iterator[type_answer_event | Embedded]:
         deadline = time.monotonic() + self._patience_s
-        while begun := self._begin(asked, deadline):
+        if begun := self._begin(asked, deadline):
             connection, number, queue = begun
             try:
-                first = self._next(queue)
-                if _is_loading(first) and time.monotonic() < deadline:
-                    asked.cancelled.wait(RETRY_EVERY_S)
-                    continue
-                for event in self._events(first, queue):
+                for event in self._events(queue):
                     asked.hear(event)
                     yield event
-                return
             finally:
                 if connection.forget(number):
                     self._withdraw(connection, number)
-        # It was cancelled while there was no engine that could have said so.
-        yield Finished("cancelled", Usage(), "")
+        else:
+            # It was cancelled while there was no engine that could have said so.
+            yield Finished("cancelled", Usage(), "")
 
-    def _events(
-        self, event: type_event | EngineStatus, queue: type_queue
-    ) -> Iterator[type_answer_event | Embedded]:
+    def _events(self, queue: type_queue) -> Iterator[type_answer_event | Embedded]:
         while True:
+            event = self._next(queue)
             if isinstance(event, CaravanError):
                 raise event
             if not isinstance(event, EngineStatus):
                 yield event
             if isinstance(event, (Finished, Embedded)):
                 return
-            event = self._next(queue)
 
     def _next(self, queue: type_queue) -> type_event | EngineStatus:
         while True:
@@ -271,7 +264,3 @@ class EngineClient:
             connection = self._connection = Connection(sock)
             Thread(target=connection.read, name="engine-client", daemon=True).start()
             return connection
-
-
-def _is_loading(event: type_event | EngineStatus) -> bool:
-    return isinstance(event, Unavailable) and event.rule == LOADING

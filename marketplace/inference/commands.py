@@ -9,6 +9,7 @@ import click
 
 from marketplace.inference import additions
 from marketplace.inference.additions import Licence
+from marketplace.inference.choice import DEFAULT, ROLES
 from marketplace.inference.devices import gibibytes
 from marketplace.inference.registry import Registry
 from marketplace.kernel.clock import utc_now
@@ -56,35 +57,53 @@ def add(
     click.echo(f"Added {model.name} ({model.title}, {gibibytes(model.size_bytes)}).")
     if use:
         _do(lambda: registry.use(model.name))
-        click.echo("It is served from the engine's next start.")
+        click.echo("It is the default from now on.")
 
 
 @models.command(name="list")
 @click.pass_context
 def list_models(context: click.Context) -> None:
-    """List the models there are; the chosen one is marked with a star."""
+    """List the models there are and their roles; the default one is marked with a star."""
     registry = _registry(context)
     found = _do(registry.models)
-    chosen = _do(registry.chosen)
+    roles = _do(registry.roles)
     if not found:
         click.echo("There are no models yet. Add one with `marketplace models add`.")
     for model in found:
-        mark = "*" if chosen is not None and model.name == chosen.name else " "
+        mark = "*" if model.name == roles.get(DEFAULT) else " "
+        its = ", ".join(role for role, name in roles.items() if name == model.name) or "unused"
         licence = model.licence or "no licence stated"
         click.echo(
             f"{mark} {model.name}  {model.title}  {gibibytes(model.size_bytes)}  "
-            f"{licence}  {model.source}"
+            f"{its}  {licence}  {model.source}"
         )
 
 
 @models.command()
 @click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    default=DEFAULT,
+    help="default answers; small answers what needs little; embed makes vectors; vision sees.",
+)
 @click.pass_context
-def use(context: click.Context, name: str) -> None:
-    """Choose the model to serve from the engine's next start."""
+def use(context: click.Context, name: str, role: str) -> None:
+    """Give a model a role; the store takes it up within seconds."""
     registry = _registry(context)
-    model = _do(lambda: registry.use(name))
-    click.echo(f"{model.name} is served from the engine's next start.")
+    model = _do(lambda: registry.use(name, role))
+    click.echo(f"{model.name} has the role {role} from now on.")
+
+
+@models.command()
+@click.argument("role", type=click.Choice(ROLES))
+@click.pass_context
+def clear(context: click.Context, role: str) -> None:
+    """Take a role away from the model that has it."""
+    registry = _registry(context)
+    _do(lambda: registry.clear(role))
+    held = _do(registry.roles).get(role)
+    click.echo(f"The role {role} is {held}'s from now on." if held else f"Nobody is {role} now.")
 
 
 def _registry(context: click.Context) -> Registry:

@@ -1,70 +1,73 @@
-"""Looks after the engine inside its process: loads it, prepares requests, says why it is not."""
+"""Looks after the models inside the engine process: chooses, loads, unloads, says why not."""
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib import import_module
+from math import inf
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
-from marketplace.inference.ports import Embedding, EngineStatus, Generation, ModelUnavailable
+from marketplace.inference import choice, devices
+from marketplace.inference.choice import DEFAULT, Unmet
+from marketplace.inference.ports import (
+    Embedding,
+    EngineStatus,
+    ModelUnavailable,
+    QueueFull,
+    ServedModel,
+)
+from marketplace.inference.seats import Seat, type_emit, type_request
 from marketplace.inference.settings import InferenceSettings
-from marketplace.inference.wire import LOADING, type_event
+from marketplace.inference.shelf import ModelFile, type_shelf
 from marketplace.kernel.errors import CaravanError
 
 log = logging.getLogger(__name__)
 
-BUILD_LOG = "llama-build.log"  # where tools/prepare.py writes it, in the virtual environment
-JOIN_S = 5.0
 STUCK_S = 60.0
-
-type_emit = Callable[[list[tuple[Hashable, type_event]]], None]
+NO_ROOM_RETRY_S = 10
+MIB = 2**20
+NO_MODEL = "The engine has no model. Add one with `marketplace models add`."
 
 
 class EngineHost:
-    """One engine, or the reason there is none; every method may be called from any thread.
+    """A seat for every model that has a role; every method may be called from any thread.
 
     Args:
-        model: the GGUF to load, or None with the reason in `why_not`.
-        emit: takes events from the engine's threads; it must not block.
+        shelf: the models there are; asked again and again, it notices what changed.
+        emit: takes events from the engines' threads; it must not block.
+        crashed: called from a decode thread when it dies of an error of ours.
         blobs: the store's blobs, among which are the adapters of its apps.
-        crashed: called from the decode thread when it dies of an error of ours.
     """
 
     def __init__(
         self,
-        model: Path | None,
-        why_not: str | None,
+        shelf: type_shelf,
         settings: InferenceSettings,
         emit: type_emit,
         crashed: Callable[[], None],
         *,
         blobs: Path | None = None,
     ) -> None:
-        self._model = model
-        self._settings = settings
+        self._shelf = shelf
         self._blobs = blobs
+        self._settings = settings
         self._emit = emit
         self._crashed = crashed
-        self._why_not = why_not
-        self._engine: Any = None  # the engine package is loaded by name, only when it can be
-        self._is_loading = model is not None
+        self._why_not: str | None = None
+        self._seats: dict[Path, Seat] = {}
         self._started_at = time.monotonic()
         self._preparing_since: float | None = None
-        # One worker: requests and their cancellations reach the decoder in the order they came.
+        # One worker: requests and their cancellations reach the decoders in the order they came,
+        # and nothing is loaded or unloaded while a request is on its way.
         self._intake = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
-        self._thread = Thread(target=self._live, name="decode", daemon=True)
 
     def start(self) -> None:
-        """Begin to load the model; `status` tells when it is ready."""
-        self._thread.start()
+        """Begin to load the default model; `status` tells when it is ready."""
+        self._sweep()
 
-    def submit(self, key: Hashable, request: Generation | Embedding) -> None:
+    def submit(self, key: Hashable, request: type_request) -> None:
         """Take a request; its events, or an error in their place, go to `emit`."""
         self._intake.submit(self._prepare, key, request)
 
@@ -72,83 +75,101 @@ class EngineHost:
         """End a request by the next step."""
         self._intake.submit(self._withdraw, key)
 
+    def look_around(self) -> None:
+        """Unload what nobody uses, and load a default that has changed; called now and then."""
+        self._intake.submit(self._sweep)
+
     def is_stuck(self, now: float) -> bool:
         """Whether a step or a request's preparation takes longer than any honest one can.
 
         Args:
             now: monotonic seconds.
         """
-        engine = self._engine
-        step_began_at = None if engine is None else engine.step_began_at
+        engines = [seat.engine for seat in tuple(self._seats.values())]
+        steps = [engine.step_began_at for engine in engines if engine is not None]
         return any(
             began_at is not None and now - began_at > STUCK_S
-            for began_at in (step_began_at, self._preparing_since)
+            for began_at in (*steps, self._preparing_since)
         )
 
     def status(self) -> EngineStatus:
-        """What the engine is and does, or why it does not."""
-        engine = self._engine
-        status: EngineStatus
-        if engine is not None:
-            status = engine.status()
-        else:
-            status = EngineStatus(
-                ready=False,
-                why_not=self._sentence(),
-                loading=self._is_loading,
-                model_file=self._model.name if self._model else None,
-            )
-        uptime_s = int(time.monotonic() - self._started_at)
-        return replace(status, pid=os.getpid(), uptime_s=uptime_s)
+        """What the default model is and does, or why it does not, and how all models are."""
+        seats = tuple(self._seats.values())
+        models = tuple(seat.served() for seat in seats)
+        status = self._status_of_default(seats)
+        return replace(
+            status,
+            models=models,
+            active=sum(model.active for model in models),
+            waiting=sum(model.waiting for model in models),
+            pid=os.getpid(),
+            uptime_s=int(time.monotonic() - self._started_at),
+        )
 
     def close(self) -> None:
-        """End the decode thread and free the model, as far as that takes a few seconds."""
+        """End the decode threads and free the models, as far as that takes a few seconds."""
         self._intake.shutdown(wait=False, cancel_futures=True)
-        engine = self._engine
+        for seat in tuple(self._seats.values()):
+            seat.unload()
+
+    def _status_of_default(self, seats: tuple[Seat, ...]) -> EngineStatus:
+        default = next((seat for seat in seats if DEFAULT in seat.file.roles), None)
+        if default is None:
+            return EngineStatus(ready=False, why_not=self._why_not or NO_MODEL)
+        engine = default.engine
         if engine is not None:
-            engine.stop()
-        self._thread.join(JOIN_S if engine is not None else 0)
+            status: EngineStatus = engine.status()
+            return status
+        is_loading = default.why_not is None
+        name = default.file.path.name
+        loading = f"The language model {name} is still being loaded. Try again in a moment."
+        return EngineStatus(
+            ready=False,
+            why_not=loading if is_loading else default.why_not,
+            loading=is_loading,
+            model_file=name,
+        )
 
-    def _live(self) -> None:
+    def _sweep(self) -> None:
+        self._look_at_shelf()
+        now = time.monotonic()
+        after_s = self._settings.unload_after_s or inf
+        for seat in tuple(self._seats.values()):
+            if DEFAULT in seat.file.roles:
+                if seat.state == "unloaded":
+                    self._load_if_it_fits(seat)
+            elif seat.is_idle and now - seat.used_at > after_s:
+                log.info("The model %s is unloaded: nobody uses it.", seat.file.name)
+                seat.unload()
+
+    def _look_at_shelf(self) -> None:
+        """Give every model on the shelf a seat, and take idle seats from those that left it."""
         try:
-            self._load()
-            if self._engine is not None:
-                self._engine.run()
-        except Exception:
-            log.exception("The decode thread has died.")
-            self._crashed()
-
-    def _load(self) -> None:
-        if self._model is None:
+            files = {file.path: file for file in self._shelf()}
+        except CaravanError as error:
+            self._why_not = error.message
             return
-        try:
-            package = import_module("marketplace.inference.engine.engine")
-        except (ImportError, OSError, RuntimeError) as error:
-            self._why_not = (
-                f"llama-cpp-python cannot be loaded: {error}. Close the store and build it again "
-                f"with `make run`; {Path(sys.prefix, BUILD_LOG)} has the last build's messages."
-            )
-        else:
-            started_at = time.monotonic()
-            try:
-                self._engine = package.Engine(self._model, self._settings, self._emit, self._blobs)
-            except ModelUnavailable as error:
-                self._why_not = error.message
+        self._why_not = None
+        for path, file in files.items():
+            if path in self._seats:
+                self._seats[path].file = file
             else:
-                seconds = time.monotonic() - started_at
-                log.info("The model %s is loaded (%.1f s).", self._model.name, seconds)
-        self._is_loading = False
-        if self._why_not:
-            log.error("%s", self._why_not)
+                self._seats[path] = self._new_seat(file)
+        for path in self._seats.keys() - files.keys():
+            seat = self._seats[path]
+            seat.file = replace(seat.file, roles=())
+            if seat.is_idle or seat.state in {"unloaded", "broken"}:
+                seat.unload()
+                del self._seats[path]
 
-    def _prepare(self, key: Hashable, request: Generation | Embedding) -> None:
+    def _prepare(self, key: Hashable, request: type_request) -> None:
         self._preparing_since = time.monotonic()
         try:
-            engine = self._loaded()
-            if isinstance(request, Embedding):
-                engine.embed(key, request)
-            else:
-                engine.submit(key, request)
+            self._look_at_shelf()
+            seat = self._seat_for(request)
+            if seat.state == "unloaded":
+                self._load(seat)
+            seat.take(key, request)
         except CaravanError as error:
             self._emit([(key, error)])
         except Exception:
@@ -159,18 +180,94 @@ class EngineHost:
         finally:
             self._preparing_since = None
 
-    def _loaded(self) -> Any:
-        if self._engine is None:
-            rule = LOADING if self._is_loading else "llm.model"
-            raise ModelUnavailable(self._sentence(), rule=rule)
-        return self._engine
+    def _seat_for(self, request: type_request) -> Seat:
+        if self._why_not is not None:
+            raise ModelUnavailable(self._why_not, rule="llm.model")
+        models = {seat.served(): seat for seat in self._seats.values() if seat.file.roles}
+        return models[_chosen(request, tuple(models))]
+
+    def _load_if_it_fits(self, seat: Seat) -> None:
+        try:
+            self._load(seat)
+        except CaravanError as error:
+            log.warning("%s", error.message)  # the next look around tries again
+
+    def _load(self, seat: Seat) -> None:
+        self._make_room(seat)
+        seat.load()
+
+    def _make_room(self, seat: Seat) -> None:
+        """Unload idle models, longest unused first, until one more fits.
+
+        Raises: QueueFull when others that are in use leave no room, ModelUnavailable when it
+            would not even fit alone.
+        """
+        needed = seat.needed_bytes()
+        others = [each for each in self._seats.values() if each.state in {"loaded", "loading"}]
+        idle = sorted((each for each in others if each.is_idle), key=lambda each: each.used_at)
+        while needed > self._free_bytes():
+            if not idle:
+                break
+            unused = idle.pop(0)
+            others.remove(unused)
+            log.info("The model %s makes room for %s.", unused.file.name, seat.file.name)
+            unused.unload()
+        else:
+            return
+        if others:
+            raise QueueFull(
+                f"The model {seat.file.title} has no room beside those that are answering. "
+                f"Try again in {NO_ROOM_RETRY_S} s.",
+                retry_after_s=NO_ROOM_RETRY_S,
+                rule="llm.room",
+            )
+        if limit := self._settings.models_memory_mib:
+            seat.why_not = (
+                f"The model {seat.file.title} needs {devices.gibibytes(needed)}, and the setting "
+                f"models_memory_mib allows {devices.gibibytes(limit * MIB)}. Raise it, or choose "
+                "a smaller model or context."
+            )
+            raise ModelUnavailable(seat.why_not, rule="llm.model")
+
+    def _free_bytes(self) -> float:
+        """What one more model may take."""
+        free: float = devices.room(()).ram_bytes or inf  # 0 where the system does not tell
+        if limit := self._settings.models_memory_mib:
+            taken = sum(seat.served().memory_bytes for seat in self._seats.values())
+            free = min(free, limit * MIB - taken)
+        return free
+
+    def _new_seat(self, file: ModelFile) -> Seat:
+        return Seat(
+            file,
+            self._settings,
+            self._emit,
+            self._on_loaded,
+            self._crashed,
+            blobs=self._blobs,
+        )
+
+    def _on_loaded(self, seat: Seat) -> None:
+        try:
+            self._intake.submit(self._serve_waiting, seat)
+        except RuntimeError:
+            log.info("The engine ends while %s was being loaded.", seat.file.name)
+
+    def _serve_waiting(self, seat: Seat) -> None:
+        for key, request in seat.seated().items():
+            self._prepare(key, request)
 
     def _withdraw(self, key: Hashable) -> None:
-        if self._engine is not None:
-            self._engine.cancel(key)
+        for seat in tuple(self._seats.values()):
+            seat.withdraw(key)
 
-    def _sentence(self) -> str:
-        if self._is_loading:
-            name = self._model.name if self._model else "the model"
-            return f"The language model {name} is still being loaded. Try again in a moment."
-        return self._why_not or "The engine has no model. Add one with `marketplace models add`."
+
+def _chosen(request: type_request, models: tuple[ServedModel, ...]) -> ServedModel:
+    if isinstance(request, Embedding):
+        return choice.for_vectors(models)
+    if request.model:
+        return choice.by_name(request.model, models)
+    found = choice.for_answer(request.wants, models)
+    if isinstance(found, Unmet):
+        raise ModelUnavailable(found.sentence, rule="llm.wants")
+    return found

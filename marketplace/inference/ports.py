@@ -59,6 +59,21 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Wants:
+    """What an app needs of the model that answers it, whichever that is.
+
+    Args:
+        context: tokens of prompt and answer together.
+        vision: whether it must see pictures.
+        small: whether a small, quick model is enough, where there is one.
+    """
+
+    context: int = 0
+    vision: bool = False
+    small: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """What one call asks for.
 
@@ -77,6 +92,8 @@ class Generation:
         release: within which prompts may share what was computed, `ident@version`; empty, the
             app. People of a release share its system prompt; what a person typed stays theirs.
         weight: the app's share of a busy engine, next to others' of 1.
+        wants: what the model must be able to do; the engine chooses one that can.
+        model: the name of a model to use, whatever `wants` says; empty, the engine chooses.
     """
 
     request_id: str
@@ -95,6 +112,8 @@ class Generation:
     adapter: str | None = None
     release: str = ""
     weight: float = 1.0
+    wants: Wants = Wants()
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +190,38 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One of the models an engine serves.
+
+    Args:
+        roles: what it is chosen for: default, small, embed, vision.
+        context: tokens one sequence can hold.
+        state: unloaded, loading, loaded or broken; `why_not` says in a sentence why broken.
+        memory_bytes: weights and caches while it is loaded.
+    """
+
+    name: str
+    title: str
+    roles: tuple[str, ...]
+    context: int
+    state: str = "unloaded"
+    why_not: str | None = None
+    memory_bytes: int = 0
+    active: int = 0
+    waiting: int = 0
+
+    @property
+    def sees(self) -> bool:
+        """Whether it understands pictures."""
+        return "vision" in self.roles
+
+    @property
+    def answers(self) -> bool:
+        """Whether it writes text; a model with the role embed alone does not."""
+        return self.roles != ("embed",)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
     """What the engine is, what it is doing, and why it is not ready when it is not.
 
@@ -181,6 +232,7 @@ class EngineStatus:
         gpu_bytes: weights and cache there; `ram_bytes` those in main memory.
         why_device: a full sentence on which device computes, and why that one.
         warning: a full sentence on what makes it much slower than it could be, else None.
+        models: all models it serves; the other fields tell of the default one.
         tokens_per_s: generated tokens a second over the last seconds.
         busy_ms_total: how long the engine had something to do.
         compute_ms_total: the part of it that llama.cpp computed; the rest is our own work.
@@ -217,6 +269,7 @@ class EngineStatus:
     steps_total: int = 0
     busy_ms_total: int = 0
     compute_ms_total: int = 0
+    models: tuple[ServedModel, ...] = ()
     loading: bool = False
     pid: int | None = None
     uptime_s: int = 0

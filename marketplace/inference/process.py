@@ -1,7 +1,7 @@
 """The engine process: `python -m marketplace.inference.process --socket PATH --model PATH`.
 
-It prints one line of JSON when it listens, which is before the model is loaded; `status` says
-when it is. SIGTERM and SIGINT end it cleanly.
+It prints one line of JSON when it listens, which is before a model is loaded; `status` says when
+one is. SIGTERM and SIGINT end it cleanly.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import click
 from marketplace.inference.registry import Registry
 from marketplace.inference.server import EngineServer
 from marketplace.inference.settings import InferenceSettings
+from marketplace.inference.shelf import RegistryShelf, one_model, type_shelf
 from marketplace.kernel.errors import CaravanError
 
 
@@ -26,12 +27,12 @@ from marketplace.kernel.errors import CaravanError
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="The store's data folder; the model chosen there is served when --model is not given.",
+    help="The store's data folder; its models are served when --model is not given.",
 )
 @click.option(
     "--demo-model",
     type=click.Path(path_type=Path),
-    help="GGUF to serve when the registry has chosen none.",
+    help="GGUF to serve when no other is chosen.",
 )
 @click.option("--settings", default="{}", help="InferenceSettings as JSON.")
 def main(
@@ -41,15 +42,14 @@ def main(
     demo_model: Path | None,
     settings: str,
 ) -> None:
-    """Serve one language model on a unix socket."""
+    """Serve language models on a unix socket."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     try:
-        chosen, why_not = choose(model, data_dir, demo_model)
-        blobs = None if data_dir is None else data_dir / "blobs"
         parsed = InferenceSettings.model_validate_json(settings)
-        status = asyncio.run(_serve(socket, chosen, why_not, parsed, blobs))
+        blobs = None if data_dir is None else data_dir / "blobs"
+        status = asyncio.run(_serve(socket, shelf(model, data_dir, demo_model), parsed, blobs))
     except (CaravanError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     sys.stdout.flush()
@@ -58,34 +58,19 @@ def main(
     os._exit(status)
 
 
-def choose(
-    model: Path | None, data_dir: Path | None, demo_model: Path | None
-) -> tuple[Path | None, str | None]:
-    """The GGUF to serve, or None and the sentence that says why there is none."""
-    try:
-        if model is None and data_dir is not None:
-            model = Registry(data_dir / "models", demo_model).chosen_file()
-    except CaravanError as error:
-        return None, error.message
-    path = model or demo_model
-    if path is None:
-        return None, "No model is chosen. Add one with `marketplace models add`."
-    if not path.is_file():
-        return None, (
-            f"The model file {path} does not exist. Add a model with `marketplace models add` "
-            "or choose another with `marketplace models use`."
-        )
-    return path, None
+def shelf(model: Path | None, data_dir: Path | None, demo_model: Path | None) -> type_shelf:
+    """The models to serve: the one that is given, else those of the store's registry."""
+    if model is not None:
+        return one_model(model)
+    if data_dir is not None:
+        return RegistryShelf(Registry(data_dir / "models", demo_model))
+    return one_model(demo_model) if demo_model is not None else tuple
 
 
 async def _serve(
-    path: Path,
-    model: Path | None,
-    why_not: str | None,
-    settings: InferenceSettings,
-    blobs: Path | None,
+    path: Path, models: type_shelf, settings: InferenceSettings, blobs: Path | None
 ) -> int:
-    server = EngineServer(path, model, why_not, settings, blobs)
+    server = EngineServer(path, models, settings, blobs)
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, server.stop)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from marketplace.inference.choice import DEFAULT
 from marketplace.kernel.errors import Conflict, NotFound
 
 DEMO = "caravan-demo"
@@ -40,10 +41,14 @@ class StoredModel(BaseModel):
 
 
 class RegistryFile(BaseModel):
-    """What `registry.json` holds; `chosen` is None for the built-in model."""
+    """What `registry.json` holds; `chosen` is None for the built-in model.
+
+    `roles` are those besides the default, role → name of a model.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     chosen: str | None = None
+    roles: dict[str, str] = {}
     models: tuple[StoredModel, ...] = ()
 
 
@@ -69,22 +74,49 @@ class Registry:
         return next((model for model in self.models() if model.name == name), None)
 
     def chosen_file(self) -> Path | None:
-        """The GGUF that is to be served."""
+        """The GGUF of the default model."""
         chosen = self.chosen()
-        if chosen is None:
-            return None
-        return self._demo_model if chosen.name == DEMO else self.folder / chosen.file
+        return None if chosen is None else self.file_of(chosen)
 
-    def use(self, name: str) -> StoredModel:
-        """Choose the model to serve from the engine's next start. Raises: NoSuchModel."""
+    def file_of(self, model: StoredModel) -> Path:
+        """Where a model's GGUF lies."""
+        return Path(model.file) if model.name == DEMO else self.folder / model.file
+
+    def roles(self) -> dict[str, str]:
+        """Role → the name of the model that has it, the default first."""
+        chosen = self.chosen()
+        return {**({DEFAULT: chosen.name} if chosen else {}), **self._read().roles}
+
+    def use(self, name: str, role: str = DEFAULT) -> StoredModel:
+        """Give a model a role; whichever had it loses it. Raises: NoSuchModel."""
         with self._locked():
             found = next((model for model in self.models() if model.name == name), None)
             if found is None:
                 names = ", ".join(model.name for model in self.models()) or "none yet"
                 raise NoSuchModel(f"There is no model {name}. There are: {names}.")
-            chosen = None if name == DEMO else name
-            self._write(self._read().model_copy(update={"chosen": chosen}))
+            registry = self._read()
+            if role == DEFAULT:
+                changed = registry.model_copy(update={"chosen": None if name == DEMO else name})
+            else:
+                changed = registry.model_copy(update={"roles": {**registry.roles, role: name}})
+            self._write(changed)
         return found
+
+    def clear(self, role: str) -> None:
+        """Take a role away from whichever model has it; the default's falls to the built-in one."""
+        with self._locked():
+            registry = self._read()
+            others = {key: name for key, name in registry.roles.items() if key != role}
+            update = {"chosen": None} if role == DEFAULT else {"roles": others}
+            self._write(registry.model_copy(update=update))
+
+    def stamp(self) -> tuple[int, int]:
+        """Differs whenever the registry has been changed."""
+        try:
+            found = (self.folder / "registry.json").stat()
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_mtime_ns, found.st_ino
 
     def keep(self, file: Path, model: StoredModel) -> StoredModel:
         """Take a checked file in under a free name near the model's own.

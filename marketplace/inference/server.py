@@ -19,6 +19,7 @@ from marketplace.inference.frames import BadFrame, FrameReader, pack
 from marketplace.inference.host import EngineHost
 from marketplace.inference.ports import Embedded, Embedding, Finished, Generation, QueueFull
 from marketplace.inference.settings import InferenceSettings
+from marketplace.inference.shelf import type_shelf
 from marketplace.inference.wire import (
     from_event,
     from_status,
@@ -87,20 +88,19 @@ class Peer(asyncio.Protocol):
 
 
 class EngineServer:
-    """Serves one engine on one socket until `stop` is called."""
+    """Serves the models of one process on one socket until `stop` is called."""
 
     def __init__(
         self,
         path: Path,
-        model: Path | None,
-        why_not: str | None,
+        shelf: type_shelf,
         settings: InferenceSettings,
         blobs: Path | None = None,
     ) -> None:
         self.peers: set[Peer] = set()
         self._path = path
         self._most_open = settings.queue_total + settings.max_sequences
-        self._host = EngineHost(model, why_not, settings, self._emit, self._crash, blobs=blobs)
+        self._host = EngineHost(shelf, settings, self._emit, self._crash, blobs=blobs)
         self._stopped = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._has_crashed = False
@@ -122,6 +122,7 @@ class EngineServer:
                 log.error("The engine is stuck and ends, to be started anew.")
                 self._crash()
                 break
+            self._host.look_around()
         server.close()
         for peer in list(self.peers):
             peer.hang_up()

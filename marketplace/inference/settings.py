@@ -99,3 +99,15 @@ class InferenceSettings(BaseModel):
     upstream: UpstreamSettings = Field(
         default=UpstreamSettings(), description="Other machines that compute in this one's place."
     )
+    models_memory_mib: int = Field(
+        default=0,
+        ge=0,
+        description="Memory that all loaded models may take together, in MiB. Idle ones make room "
+        "for the one that is asked for. 0 means what is free.",
+    )
+    unload_after_s: int = Field(
+        default=600,
+        ge=0,
+        description="Seconds after which a model that nobody uses is unloaded, unless it is the "
+        "default one. 0 means never.",
+    )

@@ -20,13 +20,14 @@ from marketplace.inference.ports import (
     Piece,
     Queued,
     QueueFull,
+    ServedModel,
     Tool,
     ToolCall,
     Usage,
+    Wants,
 )
 from marketplace.kernel.errors import CaravanError, Invalid, Limited
 
-LOADING = "llm.loading"
 LONGEST_TEXT = 2_000_000  # characters of one message; the context ends long before
 MOST_TEXTS = 128  # of one embedding
 LARGEST_IMAGE_BYTES = 4 * 1024 * 1024
@@ -85,6 +86,15 @@ class EmbeddingFrame(BaseModel):
     )
 
 
+class WantsFrame(BaseModel):
+    """What the model must be able to do, as it is sent."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    context: int = Field(ge=0, le=10_000_000)
+    vision: bool
+    small: bool
+
+
 class GenerationFrame(BaseModel):
     """A generation as it is sent, with the bounds every engine keeps."""
 
@@ -105,6 +115,8 @@ class GenerationFrame(BaseModel):
     adapter: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
     release: Annotated[str, Field(max_length=200)]
     weight: float = Field(ge=0.01, le=100, allow_inf_nan=False)
+    wants: WantsFrame
+    model: Annotated[str, Field(max_length=200)]
 
     def generation(self) -> Generation:
         """The generation it stands for."""
@@ -125,6 +137,8 @@ class GenerationFrame(BaseModel):
             adapter=self.adapter,
             release=self.release,
             weight=self.weight,
+            wants=Wants(self.wants.context, self.wants.vision, self.wants.small),
+            model=self.model,
         )
 
 
@@ -136,6 +150,7 @@ def from_generation(generation: Generation) -> dict[str, Any]:
         **frame,
         "messages": [_from_message(message) for message in generation.messages],
         "temperature": float(generation.temperature),
+        "wants": asdict(generation.wants),
         "top_p": float(generation.top_p),
         "weight": float(generation.weight),
         "stop": list(generation.stop),
@@ -228,7 +243,11 @@ def to_status(wire: Mapping[str, Any]) -> EngineStatus:
     known = {name.name for name in fields(EngineStatus)}
     values = {key: value for key, value in wire.items() if key in known}
     devices = tuple(Device(**device) for device in values.pop("devices", ()))
-    return EngineStatus(**values, devices=devices)
+    models = tuple(
+        ServedModel(**{**model, "roles": tuple(model["roles"])})
+        for model in values.pop("models", ())
+    )
+    return EngineStatus(**values, devices=devices, models=models)
 
 
 def _read(kind: type[Frame], frame: object) -> Frame:

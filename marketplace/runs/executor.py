@@ -25,7 +25,7 @@ from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Limited
 from marketplace.kernel.ids import AccountId, AppId, RunId
 from marketplace.publishing import code
-from marketplace.runs import budgets, grants
+from marketplace.runs import budgets, grants, wishes
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.host_calls import Desk
@@ -121,6 +121,10 @@ class Executor:
                 "The store is running as many apps as it can. Please try again in a moment.",
                 retry_after_s=5,
             )
+
+    def check_model(self, release: Release) -> None:
+        """Raises: ModelUnavailable when no model of this store can answer the release."""
+        wishes.check(release.manifest, self._inference.status())
 
     def start(self, run_id: RunId) -> None:
         """Begin one queued run in a thread of its own."""

@@ -1,13 +1,15 @@
 """What one run may do: the release's requests, held down to what this store allows."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from marketplace.catalog.models import App, Release
+from marketplace.inference.ports import Wants
 from marketplace.kernel.ids import AccountId, AppId, RunId
 from marketplace.runs.models import Run
 from marketplace.runs.settings import RunSettings
+from marketplace.runs.wishes import wants_of
 from marketplace.sandbox.budgets import Amounts
 from marketplace.sandbox.limits import clamp
 from marketplace.sandbox.ports import Limits
@@ -23,6 +25,7 @@ class Grant:
         hosts: where on the web it may go, `*.example.org` for all below.
         llm_tokens: the most tokens that may be generated in the whole run.
         adapter: key of the LoRA its answers are computed with.
+        wants: what the model that answers must be able to do.
         kv_bytes, egress_requests: the most that may be kept and fetched in the whole run.
     """
 
@@ -44,6 +47,7 @@ class Grant:
     locale: str
     seed: int
     adapter: str | None = None
+    wants: Wants = field(default_factory=Wants)
 
 
 def grant_for(
@@ -75,6 +79,7 @@ def grant_for(
         locale=run.locale,
         seed=run.id.int & 0x7FFFFFFFFFFFFFFF,
         adapter=release.adapter_key,
+        wants=wants_of(manifest),
     )
 
 

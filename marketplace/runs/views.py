@@ -40,6 +40,8 @@ def blueprint(
         release = db().get(Release, app.current_release_id) if app.current_release_id else None
         schema = _schema(release, action)
         executor.check_room()
+        if release is not None:
+            executor.check_model(release)
         try:
             run = service.start(
                 db(),

@@ -131,6 +131,9 @@ class ModelSection(Section):
         description="A LoRA in GGUF below `assets/`, made for the model of the store; all answers "
         "of the app are computed with it.",
     )
+    small: bool = Field(
+        default=False, description="Whether a small, quick model is enough, where there is one."
+    )
 
 
 class LimitsSection(Section):

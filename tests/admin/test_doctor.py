@@ -10,7 +10,7 @@ import pytest
 from marketplace.admin import doctor
 from marketplace.admin.doctor import Finding, Patient
 from marketplace.inference.fake import FakeInference
-from marketplace.inference.ports import Device, EngineStatus
+from marketplace.inference.ports import Device, EngineStatus, ServedModel
 from marketplace.infra import migrations
 from marketplace.infra.db import Database
 from marketplace.sandbox.fake import FakeSandbox
@@ -115,11 +115,17 @@ def test_where_the_model_lies_and_what_slows_it_is_told(fresh: Database, tmp_pat
         max_sequences=8,
         context=4096,
         warning="This machine has a GPU that lies idle.",
+        models=(
+            ServedModel("large", "Large", ("default", "small"), 4096, "loaded", None, 2**30),
+            ServedModel("torn", "Torn", ("embed",), 512, "broken", "Its file is cut short."),
+        ),
     )
     ill = patient(fresh, tmp_path, engine=lambda: status)
     assert found(ill, "NVIDIA H100").message.startswith("64.0 GiB of 128.0 GiB were free")
     memory = "1.0 GiB on GPUs and 0.5 GiB in main memory, with room for 8 requests of 4096 tokens"
     assert found(ill, "Model memory").message.startswith(memory)
+    assert found(ill, "Model large").message == "Loaded, in 1.0 GiB; default, small."
+    assert found(ill, "Model torn") == Finding("Model torn", "bad", "Its file is cut short.")
     assert found(ill, "Speed") == Finding("Speed", "warn", status.warning or "")
 
 

@@ -98,6 +98,7 @@ def beside(engine: EngineProcess, undisturbed: str) -> Iterator[EngineClient]:
         ({"json_schema": {"$ref": "#/$defs/gone"}}, "schema"),
         ({"grammar": "root ::= ["}, "grammar"),
         ({"grammar": "root ::= root"}, "grammar"),
+        ({"model": "gpt-9"}, "There is no model gpt-9. There are: caravan-demo."),
         ({"app": "x" * 10_000}, "wrong at `app`"),
     ],
 )

@@ -172,17 +172,6 @@ def test_after_a_lost_connection_the_next_request_opens_a_new_one(
     assert text_of(list(client.generate(make_generation()))) == "b"
 
 
-def test_a_model_that_is_being_loaded_is_waited_for(serve: Callable[..., EngineClient]) -> None:
-    def behave(peer: socket.socket, reader: FrameReader) -> None:
-        loading = ["error", "unavailable", "Loading.", "llm.loading", None]
-        for event in (loading, loading, FINISHED):
-            number = receive(peer, reader)["n"]
-            peer.sendall(pack({"op": "events", "events": [[number, *event]]}))
-
-    [finished] = serve(behave).generate(make_generation())
-    assert finished.model == "Model"
-
-
 def test_an_engine_that_does_not_answer_its_status_says_so(
     serve: Callable[..., EngineClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,7 +53,7 @@ def test_a_licence_may_be_accepted_beforehand_and_the_choice_left(
 ) -> None:
     assert run(folders, "add", licensed, "--accept-licence", "--no-use").exit_code == 0
     assert "* caravan-demo" in run(folders, "list").stdout
-    assert "small is served" in run(folders, "use", "small").stdout
+    assert "small has the role default" in run(folders, "use", "small").stdout
     assert "* small" in run(folders, "list").stdout
 
 
@@ -62,3 +62,13 @@ def test_errors_are_one_sentence_without_a_traceback(folders: SimpleNamespace) -
         result = run(folders, *words)
         assert result.exit_code == 1
         assert result.stderr.startswith("Error: ")
+
+
+def test_roles_are_given_listed_and_taken_away(folders: SimpleNamespace, licensed: str) -> None:
+    assert run(folders, "add", licensed, "--accept-licence", "--no-use").exit_code == 0
+    assert "GiB  unused" in run(folders, "list").stdout
+    assert "small has the role embed" in run(folders, "use", "small", "--role", "embed").stdout
+    assert "GiB  embed" in run(folders, "list").stdout
+    assert "Nobody is embed now." in run(folders, "clear", "embed").stdout
+    assert "The role default is caravan-demo's" in run(folders, "clear", "default").stdout
+    assert run(folders, "use", "small", "--role", "king").exit_code == 2

@@ -1,71 +1,326 @@
-"""The watchdog knows honest work from a thread that will never come back."""
+"""The host chooses, loads and unloads models, and knows honest work from a thread that hangs."""
 
 import time
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from marketplace.inference import host as host_module
+from marketplace.inference import seats as seats_module
 from marketplace.inference.host import STUCK_S, EngineHost
-from marketplace.inference.ports import ModelUnavailable
+from marketplace.inference.placement import Room
+from marketplace.inference.ports import (
+    Embedding,
+    EngineStatus,
+    Finished,
+    ModelUnavailable,
+    Usage,
+    Wants,
+)
 from marketplace.inference.settings import InferenceSettings
+from marketplace.inference.shelf import ModelFile
+from marketplace.kernel.errors import CaravanError, Invalid, Limited
 from tests.inference.engines import make_generation
 
+MIB = 2**20
 
-def make_host(emit: object = None) -> EngineHost:
-    return EngineHost(
-        None, "There is no model.", InferenceSettings(), emit or (lambda _: None), lambda: None
+
+@dataclass
+class World:
+    """Engines that do nothing by themselves, over files that exist; and what they were told."""
+
+    folder: Path
+    files: list[ModelFile] = field(default_factory=list)
+    engines: dict[str, "EngineOfTests"] = field(default_factory=dict)
+    may_load: Event = field(default_factory=Event)
+    crashed: Event = field(default_factory=Event)
+    events: list[tuple[Hashable, Any]] = field(default_factory=list)
+    hosts: list[EngineHost] = field(default_factory=list)
+
+    def put(self, name: str, *roles: str, context: int = 4096) -> None:
+        """Lay a model on the shelf."""
+        path = self.folder / f"{name}.gguf"
+        path.touch()
+        self.files.append(ModelFile(name, name.title(), path, roles, context))
+
+    def host(self, **given: Any) -> EngineHost:
+        """A started host over the shelf."""
+        host = EngineHost(
+            lambda: tuple(self.files),
+            InferenceSettings(**given),
+            self.events.extend,
+            self.crashed.set,
+        )
+        self.hosts.append(host)
+        host.start()
+        return host
+
+    def states(self, host: EngineHost) -> dict[str, str]:
+        """Model → its state, once everything the host was asked is done."""
+        for _ in range(2):  # what a load was waited for is handed on by a second task
+            host._intake.submit(lambda: None).result(10)
+        return {model.name: model.state for model in host.status().models}
+
+
+class EngineOfTests:
+    """Takes requests and answers them when told to."""
+
+    def __init__(self, world: World, path: Path, emit: Callable[[list[Any]], None]) -> None:
+        assert world.may_load.wait(10)
+        self.emit = emit
+        self.taken: list[Hashable] = []
+        self.cancelled: list[Hashable] = []
+        self.step_began_at: float | None = None
+        self.has_stopped = Event()
+        world.engines[path.stem] = self
+
+    def run(self) -> None:
+        self.has_stopped.wait(10)
+
+    def stop(self) -> None:
+        self.has_stopped.set()
+
+    def submit(self, key: Hashable, _request: object) -> None:
+        self.taken.append(key)
+
+    embed = submit
+
+    def cancel(self, key: Hashable) -> None:
+        self.cancelled.append(key)
+
+    def finish(self, key: Hashable) -> None:
+        self.emit([(key, Finished("stop", Usage(), "model"))])
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(ready=True, context=4096, gpu_bytes=0, ram_bytes=100 * MIB)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    world = World(tmp_path)
+    world.may_load.set()
+    package = SimpleNamespace(
+        Engine=lambda path, _settings, emit, _blobs: EngineOfTests(world, path, emit)
     )
+    monkeypatch.setattr(seats_module, "import_module", lambda _name: package)
+    monkeypatch.setattr(seats_module.Seat, "needed_bytes", lambda _seat: 100 * MIB)
+    yield world
+    world.may_load.set()
+    for host in world.hosts:
+        host.close()
 
 
-def test_a_step_that_never_ends_is_noticed() -> None:
-    host = make_host()
-    host._engine = SimpleNamespace(step_began_at=100.0)
+def wait_for(world: World, host: EngineHost, **states: str) -> None:
+    """Returns once these models are in these states."""
+    deadline = time.monotonic() + 10
+    while not states.items() <= world.states(host).items():
+        assert time.monotonic() < deadline, world.states(host)
+
+
+def small(key: str) -> Any:
+    return make_generation(wants=Wants(small=True), request_id=key)
+
+
+def error_of(world: World, key: Hashable) -> CaravanError:
+    [error] = [event for known, event in world.events if known == key]
+    assert isinstance(error, CaravanError)
+    return error
+
+
+def test_the_default_is_loaded_at_once_and_another_when_it_is_asked_for(world: World) -> None:
+    world.put("large", "default")
+    world.put("quick", "small")
+    host = world.host()
+    wait_for(world, host, large="loaded", quick="unloaded")
+    world.may_load.clear()
+    host.submit("a", small("a"))
+    host.submit("b", small("b"))
+    assert world.states(host)["quick"] == "loading"
+    assert host.status().waiting == 2
+    world.may_load.set()
+    wait_for(world, host, quick="loaded")
+    assert world.engines["quick"].taken == ["a", "b"]
+    assert world.engines["large"].taken == []
+
+
+def test_a_request_that_waits_for_its_model_can_be_cancelled(world: World) -> None:
+    world.may_load.clear()
+    world.put("large", "default")
+    host = world.host()
+    host.submit("a", make_generation())
+    host.cancel("a")
+    host.cancel("unknown")
+    assert world.states(host) == {"large": "loading"}
+    assert world.events == [("a", Finished("cancelled", Usage(), "Large"))]
+    world.may_load.set()
+    wait_for(world, host, large="loaded")
+    host.submit("b", make_generation())
+    host.cancel("b")
+    world.states(host)
+    assert world.engines["large"].cancelled == ["b"]
+
+
+def test_what_nobody_uses_is_unloaded_but_not_the_default_nor_what_answers(world: World) -> None:
+    world.put("large", "default")
+    world.put("quick", "small")
+    host = world.host(unload_after_s=1)
+    host.submit("a", small("a"))
+    wait_for(world, host, large="loaded", quick="loaded")
+    for seat in host._seats.values():
+        seat.used_at -= 2
+    host.look_around()
+    assert world.states(host) == {"large": "loaded", "quick": "loaded"}
+    world.engines["quick"].finish("a")
+    host.look_around()
+    assert world.states(host) == {"large": "loaded", "quick": "unloaded"}
+    assert world.engines["quick"].has_stopped.is_set()
+
+
+def test_an_idle_model_makes_room_and_one_that_answers_does_not(world: World) -> None:
+    for name, role in (("large", "default"), ("quick", "small"), ("vectors", "embed")):
+        world.put(name, role)
+    host = world.host(models_memory_mib=200)
+    host.submit("a", small("a"))
+    wait_for(world, host, large="loaded", quick="loaded")
+    host.submit("b", make_generation())
+    host.submit("c", Embedding("c", "app", "person", ("text",)))
+    assert world.states(host)["vectors"] == "unloaded"
+    refused = error_of(world, "c")
+    assert isinstance(refused, Limited)
+    assert "no room beside those that are answering. Try again in 10 s." in refused.message
+    world.engines["quick"].finish("a")
+    host.submit("d", Embedding("d", "app", "person", ("text",)))
+    wait_for(world, host, large="loaded", quick="unloaded", vectors="loaded")
+    assert world.engines["vectors"].taken == ["d"]
+
+
+def test_a_model_larger_than_the_limit_says_both_figures(world: World) -> None:
+    world.put("large", "default")
+    host = world.host(models_memory_mib=50)
+    assert world.states(host) == {"large": "broken"}
+    host.submit("a", make_generation())
+    world.states(host)
+    assert "needs 0.1 GiB, and the setting models_memory_mib allows 0.0 GiB" in (
+        error_of(world, "a").message
+    )
+    assert host.status().why_not == error_of(world, "a").message
+
+
+def test_without_a_limit_free_memory_is_what_counts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_module.devices, "room", lambda _devices: Room(MIB))
+    world.put("large", "default")
+    host = world.host()
+    # Alone it is loaded all the same; where it lies is the engine's to find out.
+    wait_for(world, host, large="loaded")
+
+
+def test_a_choice_that_changes_is_taken_up_without_a_restart(world: World) -> None:
+    world.put("old", "default")
+    host = world.host()
+    wait_for(world, host, old="loaded")
+    world.put("new", "default")
+    world.files.pop(0)
+    host.look_around()
+    wait_for(world, host, new="loaded")
+    assert world.states(host) == {"new": "loaded"}
+    world.files[0] = replace(world.files[0], roles=("default", "small"))
+    host.submit("a", small("a"))
+    world.states(host)
+    assert world.engines["new"].taken == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind", "sentence"),
+    [
+        (make_generation(model="gpt"), Invalid, "There is no model gpt. There are: large, quick."),
+        (make_generation(model="vectors"), Invalid, "There is no model vectors."),
+        (
+            make_generation(wants=Wants(context=9000)),
+            ModelUnavailable,
+            "largest of this store holds",
+        ),
+        (make_generation(wants=Wants(vision=True)), ModelUnavailable, "sees pictures"),
+    ],
+)
+def test_what_no_model_can_do_is_refused_in_a_sentence(
+    world: World, request_: Any, kind: type[CaravanError], sentence: str
+) -> None:
+    for name, role in (("large", "default"), ("quick", "small"), ("vectors", "embed")):
+        world.put(name, role)
+    host = world.host()
+    host.submit("a", request_)
+    world.states(host)
+    assert isinstance(error_of(world, "a"), kind)
+    assert sentence in error_of(world, "a").message
+
+
+def test_without_any_model_the_reason_is_the_answer(world: World) -> None:
+    host = world.host()
+    host.submit("a", make_generation())
+    assert world.states(host) == {}
+    assert error_of(world, "a").message == host.status().why_not
+    assert "Add one with `marketplace models add`" in (host.status().why_not or "")
+
+
+def test_a_step_that_never_ends_is_noticed(world: World) -> None:
+    world.put("large", "default")
+    host = world.host()
+    wait_for(world, host, large="loaded")
+    world.engines["large"].step_began_at = 100.0
     assert not host.is_stuck(100.0 + STUCK_S)
     assert host.is_stuck(100.1 + STUCK_S)
-    host._engine = SimpleNamespace(step_began_at=None)
+    world.engines["large"].step_began_at = None
     assert not host.is_stuck(1000.0)
 
 
-def test_a_request_whose_preparation_never_ends_is_noticed() -> None:
+def test_a_request_whose_preparation_never_ends_is_noticed(world: World) -> None:
     entered, leave = Event(), Event()
 
     def hang(*_: object) -> None:
         entered.set()
         leave.wait(10)
 
-    host = make_host()
-    host._engine = SimpleNamespace(step_began_at=None, submit=hang, stop=lambda: None)
+    world.put("large", "default")
+    host = world.host()
+    wait_for(world, host, large="loaded")
+    world.engines["large"].submit = hang  # type: ignore[method-assign]  # a bug of ours
     host.submit("key", make_generation())
     assert entered.wait(10)
     assert not host.is_stuck(time.monotonic())
     assert host.is_stuck(time.monotonic() + STUCK_S + 1)
     leave.set()
-    host._intake.shutdown(wait=True)
+    world.states(host)
     assert not host.is_stuck(time.monotonic() + STUCK_S + 1)
 
 
-def test_a_request_that_trips_over_a_bug_is_answered_and_the_next_one_too() -> None:
-    events: list[object] = []
-
+def test_a_request_that_trips_over_a_bug_is_answered_and_the_next_one_too(world: World) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    host = make_host(events.extend)
-    host._engine = SimpleNamespace(step_began_at=None, submit=fail)
+    world.put("large", "default")
+    host = world.host()
+    wait_for(world, host, large="loaded")
+    world.engines["large"].submit = fail  # type: ignore[method-assign]  # a bug of ours
     for key in (1, 2):
         host.submit(key, make_generation())
-    host._intake.shutdown(wait=True)
-    assert [key for key, _ in events] == [1, 2]
-    assert all(isinstance(error, ModelUnavailable) for _, error in events)
+    world.states(host)
+    assert [type(error_of(world, key)) for key in (1, 2)] == [ModelUnavailable] * 2
 
 
-def test_a_decode_thread_that_dies_is_reported() -> None:
-    crashed = Event()
-
-    def die() -> None:
+def test_a_decode_thread_that_dies_is_reported(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(_engine: EngineOfTests) -> None:
         raise ZeroDivisionError
 
-    host = EngineHost(None, "None.", InferenceSettings(), lambda _: None, crashed.set)
-    host._engine = SimpleNamespace(run=die, stop=lambda: None)
-    host.start()
-    assert crashed.wait(10)
-    host.close()
+    monkeypatch.setattr(EngineOfTests, "run", die)
+    world.put("large", "default")
+    world.host()
+    assert world.crashed.wait(10)

@@ -3,14 +3,17 @@
 import signal
 import socket
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from marketplace.inference.additions import add
 from marketplace.inference.client import EngineClient
 from marketplace.inference.frames import LENGTH, FrameReader, pack
-from marketplace.inference.ports import EngineGone, Finished, Piece, Queued
-from marketplace.inference.process import choose
+from marketplace.inference.ports import EngineGone, Finished, Piece, Queued, Wants
+from marketplace.inference.process import shelf
 from marketplace.inference.registry import Registry
 from marketplace.inference.wire import from_generation
 from marketplace.infra.blobs import Blobs
@@ -257,15 +260,45 @@ def test_requests_beyond_the_slots_learn_their_place_and_those_beyond_the_queue_
     assert finished.usage.queue_ms > 0
 
 
-def test_the_chosen_model_of_the_registry_is_served(tmp_path: Path, alphabet: Path) -> None:
-    assert choose(alphabet, None, None) == (alphabet, None)
-    assert choose(None, tmp_path, alphabet) == (alphabet, None)
-    assert "No model is chosen" in (choose(None, tmp_path, None)[1] or "")
-    assert "does not exist" in (choose(tmp_path / "gone.gguf", None, None)[1] or "")
-    (tmp_path / "models").mkdir()
+def test_the_given_model_is_served_else_those_of_the_registry_else_the_built_in_one(
+    tmp_path: Path, alphabet: Path
+) -> None:
+    def paths(*given: Path | None) -> list[Path]:
+        return [file.path for file in shelf(*given)()]
+
+    assert paths(alphabet, tmp_path, None) == [alphabet]
+    assert paths(None, tmp_path, alphabet) == [alphabet]
+    assert paths(None, None, alphabet) == [alphabet]
+    assert paths(None, tmp_path, None) == paths(None, None, None) == []
+
+
+@pytest.mark.usefixtures("_llama")
+def test_a_store_with_several_models_answers_with_the_one_an_app_needs(
+    start: type_start, alphabet: Path, noise: Path, tmp_path: Path
+) -> None:
+    registry = Registry(tmp_path / "models", alphabet)
+    add(registry, str(noise), now=datetime(2026, 3, 1, tzinfo=UTC), accept=lambda _: True)
+    engine = start("--data-dir", tmp_path, "--demo-model", alphabet)
+    client = EngineClient(engine.socket, patience_s=30)
+
+    def model_of(**given: Any) -> str:
+        return end_of(list(client.generate(make_generation(max_tokens=2, **given)))).model
+
+    assert model_of(wants=Wants(small=True)) == "Alphabet"
+    registry.use("noise", "small")
+    assert model_of(wants=Wants(small=True)) == "Noise"
+    assert model_of() == model_of(model="caravan-demo") == "Alphabet"
+    assert model_of(model="noise") == "Noise"
+    states = {model.name: (model.roles, model.state) for model in client.status().models}
+    assert states == {"caravan-demo": (("default",), "loaded"), "noise": (("small",), "loaded")}
+    with pytest.raises(Invalid, match=r"There is no model gpt\. There are: caravan-demo, noise\."):
+        model_of(model="gpt")
+    with pytest.raises(Unavailable, match="needs a model that holds 99999 tokens"):
+        model_of(wants=Wants(context=99_999))
     (tmp_path / "models" / "registry.json").write_text("{")
-    assert "cannot be read" in (choose(None, tmp_path, alphabet)[1] or "")
-    assert Registry(tmp_path / "none", None).chosen_file() is None
+    with pytest.raises(Unavailable, match="cannot be read"):
+        model_of()
+    client.close()
 
 
 @pytest.fixture

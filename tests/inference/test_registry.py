@@ -57,6 +57,22 @@ def test_a_model_is_chosen_and_the_built_in_one_again(
     assert registry.chosen_file() == alphabet
 
 
+def test_roles_are_given_moved_and_taken_away(registry: Registry, tmp_path: Path) -> None:
+    first, second = add_small(registry, tmp_path).name, add_small(registry, tmp_path).name
+    before = registry.stamp()
+    registry.use(first, "small")
+    registry.use(second, "embed")
+    assert registry.stamp() != before
+    assert registry.roles() == {"default": DEMO, "small": first, "embed": second}
+    registry.use(second, "small")
+    registry.use(second)
+    assert registry.roles() == {"default": second, "small": second, "embed": second}
+    registry.clear("embed")
+    registry.clear("vision")
+    registry.clear("default")
+    assert registry.roles() == {"default": DEMO, "small": second}
+
+
 def test_a_model_that_is_not_there_cannot_be_chosen(registry: Registry) -> None:
     with pytest.raises(NoSuchModel, match="There are: caravan-demo"):
         registry.use("gpt")

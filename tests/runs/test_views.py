@@ -17,10 +17,11 @@ from marketplace.catalog import views as catalog_views
 from marketplace.catalog import views_ratings
 from marketplace.catalog.models import App, Release
 from marketplace.inference.fake import FakeInference
+from marketplace.inference.ports import EngineStatus, ServedModel, Wants
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, AppId, RunId
-from marketplace.runs import budgets, queries, views, views_audit, views_consent
+from marketplace.runs import budgets, queries, views, views_audit, views_consent, wishes
 from marketplace.runs.models import Run, RunState
 from marketplace.runs.pages import Panel
 from marketplace.runs.settings import RunSettings
@@ -113,6 +114,19 @@ def test_a_run_begins_and_its_page_shows_what_came_out(here: Stage, lina: FlaskC
     assert "It said: Hello." in page
     assert "salam" in page
     assert "receipt" in page
+
+
+def test_an_app_that_no_model_can_serve_is_refused_before_it_runs(
+    here: Stage, lina: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ServedModel("small", "Small", ("default",), 1024)
+    status = EngineStatus(ready=True, models=(small,))
+    monkeypatch.setattr(here.inference, "status", lambda: status)
+    assert start(lina, here.app(ASK)).status_code == 303
+    monkeypatch.setattr(wishes, "wants_of", lambda _manifest: Wants(context=9000))
+    refused = start(lina, here.app(ASK))
+    assert refused.status_code == 503
+    assert "needs a model that holds 9,000 tokens, and the largest of this store" in refused.text
 
 
 def test_a_stream_goes_on_after_the_last_event_a_browser_has(
