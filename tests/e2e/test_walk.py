@@ -16,7 +16,7 @@ from tests.e2e.people import finished, run, sign_in, sign_up
 from tests.e2e.store import ROOT, Store
 
 pytestmark = pytest.mark.e2e
-SHIPPED = ("caravan.copywriter", "caravan.helpdesk", "caravan.phrasebook")
+ROAD = ("caravan.copywriter", "caravan.helpdesk", "caravan.phrasebook")
 
 
 def shoot(page: Page, shots: Path, name: str) -> None:
@@ -27,7 +27,8 @@ def shoot(page: Page, shots: Path, name: str) -> None:
 
 def test_a_visitor_browses_without_an_account(page: Page, shots: Path) -> None:
     page.goto("/")
-    expect(page.locator(".app-feature")).to_have_count(len(SHIPPED))
+    # The apps of the road are there before the store says it is open; others may join them.
+    expect(page.locator(".app-feature").nth(len(ROAD) - 1)).to_be_visible()
     shoot(page, shots, "home")
     page.locator(".category-link").first.click()
     expect(page.locator(".app-tile").first).to_be_visible()
