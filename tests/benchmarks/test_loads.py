@@ -66,6 +66,7 @@ def test_a_shape_holds_prompt_answer_and_template_in_whole_blocks() -> None:
     assert Shape.holding(model, 225, 8, 1).context == 512
 
 
+@pytest.mark.timeout(300)
 def test_the_benchmark_runs_whole_and_ends_with_its_figures() -> None:
     require_llama()
     parts = [word for part in ("unrelated", "fair") for word in ("--only", part)]

@@ -81,6 +81,27 @@ def test_an_app_that_floods_does_not_hold_up_another() -> None:
     run(scenario)
 
 
+def test_turns_that_come_together_go_to_different_apps() -> None:
+    async def scenario() -> None:
+        turnstile = Turnstile(Bounds(2, 100, 100))
+        holders = [Visit(turnstile, app, "person") for app in ("x", "y")]
+        await settle()
+        hogs = [Visit(turnstile, "hog", "hog") for _ in range(2)]
+        await settle()
+        light = Visit(turnstile, "light", "light")
+        await settle()
+        for holder in holders:
+            holder.may_go.set()
+        await settle()
+        assert [hogs[0].is_in, hogs[1].is_in, light.is_in] == [True, False, True]
+        for visit in (*hogs, light):
+            visit.task.cancel()
+        await settle()
+        assert (turnstile.in_flight, turnstile.waiting) == (0, 0)
+
+    run(scenario)
+
+
 def test_people_of_one_app_take_turns_too() -> None:
     async def scenario() -> None:
         turnstile = Turnstile(ROOMY)
