@@ -31,7 +31,7 @@ class Capacity:
         batch_tokens: most tokens of one step.
         prefill_chunk: most prompt tokens of a step in which something decodes.
         least_shared: fewest tokens worth taking over from another place.
-        step_s: how long such a step should take at most, as measured steps foretell it.
+        step_s: how long a step should take at most, as measured steps foretell it.
     """
 
     slots: int
@@ -43,7 +43,7 @@ class Capacity:
     guests: int = 0
     kept: int = 0
     least_shared: int = 16
-    step_s: float = 0.25
+    step_s: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,12 +50,12 @@ class InferenceSettings(BaseModel):
         "Smaller keeps running answers smoother, larger starts new ones sooner.",
     )
     step_ms: int = Field(
-        default=250,
+        default=150,
         ge=10,
         le=10_000,
-        description="How long a computing step should take at most, in milliseconds, while "
-        "answers are being written; four times as long while none is. Slow machines read long "
-        "prompts in more and smaller steps, so that others go on and a stop is heard.",
+        description="How long a computing step should take at most, in milliseconds. Slow "
+        "machines read long prompts in more and smaller steps, so that others go on and a stop is "
+        "heard within one.",
     )
     adapters: int = Field(
         default=8,
