@@ -221,7 +221,7 @@ def capability(name: str) -> str:
         inspect.getsource(example),
     ]
     lines = [f"# {title}\n", f"{inspect.cleandoc(example.__doc__)}\n"]
-    code = "\n\n".join(each.rstrip() for each in shown)
+    code = "\n\n\n".join(each.rstrip() for each in shown)
     lines += [f"```python\n{code}\n```\n"]
     if permissions:
         lines += ["## Permission\n", "| name | what people read |\n| --- | --- |"]
