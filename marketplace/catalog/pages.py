@@ -45,10 +45,18 @@ class CategoryLink:
 
 @dataclass(frozen=True)
 class Home:
-    """The first page."""
+    """The first page.
+
+    Args:
+        featured: what most people use.
+        trending: what more people use this week than in the weeks before.
+        loved: what people rate best.
+    """
 
     featured: Sequence[Tile]
+    trending: Sequence[Tile]
     new: Sequence[Tile]
+    loved: Sequence[Tile]
     categories: Sequence[CategoryLink]
 
 

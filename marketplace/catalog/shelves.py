@@ -16,8 +16,10 @@ from marketplace.kernel.paging import Page
 from marketplace.web.i18n import format_number, ngettext, noted
 from marketplace.web.i18n import gettext as _
 
-FEATURED = 6
-NEW = 8
+FEATURED = 4
+ROW = 6
+# Fewer people than this do not make an app one of the best.
+FEWEST_RATINGS = 3
 TILES_A_PAGE = 24
 # Nobody turns pages further, and a database would have to count its way there.
 LAST_PAGE = 400
@@ -40,13 +42,22 @@ class NoSuchShelf(NotFound):
 
 
 def home(session: Session, *, locale: str) -> Home:
-    """The first page: what is used most, what is new, and the shelves."""
+    """The first page: what is used most, rises, is new or is loved, and the shelves."""
     apps = queries.offered()
+    rows = {
+        "featured": apps.order_by(ORDERS["used"], App.ident).limit(FEATURED),
+        "trending": apps.where(App.trend > 0).order_by(ORDERS["trending"]).limit(ROW),
+        "new": apps.order_by(ORDERS["new"]).limit(ROW),
+        "loved": apps.where(App.rating_count >= FEWEST_RATINGS)
+        .order_by(ORDERS["rated"])
+        .limit(ROW),
+    }
+    found = {name: session.exec(wanted).all() for name, wanted in rows.items()}
+    together = {app.id: (app, owner) for row in found.values() for app, owner in row}
+    tiles = queries.tiles(session, list(together.values()), locale=locale)
+    drawn = dict(zip(together, tiles, strict=True))
     return Home(
-        featured=queries.listed(
-            session, apps.order_by(ORDERS["used"], App.ident).limit(FEATURED), locale=locale
-        ),
-        new=queries.listed(session, apps.order_by(ORDERS["new"]).limit(NEW), locale=locale),
+        **{name: [drawn[app.id] for app, _owner in row] for name, row in found.items()},
         categories=categories.links(counts(session)),
     )
 
@@ -171,5 +182,6 @@ def _why(hit: Hit, app: App) -> str:
             ngettext("%(n)s person uses it", "%(n)s people use it", count, n=format_number(count))
         )
     if app.rating_count:
-        reasons.append(_("rated %(stars)s", stars=format_number(round(app.rating_score, 1))))
+        average = app.rating_total / app.rating_count
+        reasons.append(_("rated %(stars)s", stars=format_number(round(average, 1))))
     return " · ".join(reasons)

@@ -20,9 +20,20 @@ def test_the_first_page_has_what_is_run_most_and_what_is_new(session: Session) -
     for age in range(10):
         make_app(session, name=f"App {age}", score=age, published_at=NOON - timedelta(days=age))
     home = shelves.home(session, locale="en")
-    assert [tile.name for tile in home.featured] == [f"App {n}" for n in (9, 8, 7, 6, 5, 4)]
-    assert [tile.name for tile in home.new] == [f"App {n}" for n in range(8)]
+    assert [tile.name for tile in home.featured] == [f"App {n}" for n in (9, 8, 7, 6)]
+    assert [tile.name for tile in home.new] == [f"App {n}" for n in range(shelves.ROW)]
     assert [(link.key, link.count) for link in home.categories] == [("fun", 10)]
+    assert [list(home.trending), list(home.loved)] == [[], []]
+
+
+def test_the_first_page_has_what_rises_and_what_is_loved(session: Session) -> None:
+    make_app(session, name="Risen", trend=0.4)
+    make_app(session, name="Rising", trend=0.7)
+    make_app(session, name="Loved", rating_count=3, rating_total=15, rating_score=4.2)
+    make_app(session, name="Praised once", rating_count=1, rating_total=5, rating_score=4.9)
+    home = shelves.home(session, locale="en")
+    assert [tile.name for tile in home.trending] == ["Rising", "Risen"]
+    assert [tile.name for tile in home.loved] == ["Loved"]
 
 
 def test_a_long_shelf_has_pages(session: Session) -> None:
@@ -108,7 +119,7 @@ def test_a_result_says_why_it_stands_where_it_stands(
     found = shelves.found(session, "oud", Filters(), number=1, locale="en")
     whys = {tile.name: tile.why for tile in found.tiles.items}
     assert whys["Oud"] == "This is its name"
-    assert whys["Oud Loved"] == "Your words are in its name · 1,200 people use it · rated 4.6"
+    assert whys["Oud Loved"] == "Your words are in its name · 1,200 people use it · rated 4.8"
     [loose] = shelves.found(session, "oud lovde", Filters(), number=1, locale="en").tiles.items
     assert loose.why.startswith("Nearly what you typed")
 
