@@ -5,11 +5,15 @@ from typing import Any
 
 from caravan import forms
 from caravan.forms import FILE_FORMAT
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
 from marketplace.runs.keepable import mended
 from marketplace.web.i18n import format_number
 from marketplace.web.i18n import gettext as _
+
+# A developer's regular expression could hold the store for hours: the app applies it itself,
+# in the sandbox and on its own time.
+Inputs = validators.extend(Draft202012Validator, {"pattern": lambda *_: None})
 
 
 def values_of(
@@ -56,7 +60,7 @@ def problems(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     The path of a field in a group is `place.city`, in the first row of a table `rows.0.city`.
     """
     found: dict[str, str] = {}
-    for error in Draft202012Validator(dict(schema)).iter_errors(dict(values)):
+    for error in Inputs(dict(schema)).iter_errors(dict(values)):
         path = ".".join(map(str, error.absolute_path))
         if error.validator == "required":
             missing = [name for name in error.validator_value if name not in error.instance]

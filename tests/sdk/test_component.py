@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 from caravan import component
 from caravan.checks import check, is_publishable
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories.components import make_component
@@ -75,8 +75,8 @@ def test_the_world_is_read_from_the_wit() -> None:
     assert "caravan:app/loader@1.0.0" not in component.world()
 
 
+@pytest.mark.fuzz
 @given(st.integers(0, 2000), st.binary(min_size=1, max_size=8))
-@settings(max_examples=100)
 def test_a_damaged_component_is_read_or_refused_and_nothing_else(at: int, damage: bytes) -> None:
     whole = make_component()
     at %= len(whole)

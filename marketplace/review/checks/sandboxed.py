@@ -10,6 +10,7 @@ from caravan.findings import Finding
 from caravan.reading import MANIFEST_FILE
 
 from marketplace.kernel.errors import Unavailable
+from marketplace.review.checks.described import check_description
 from marketplace.sandbox.limits import clamp
 from marketplace.sandbox.ports import AppRefused, Sandbox
 from marketplace.sandbox.settings import SandboxSettings
@@ -57,6 +58,8 @@ def prepare(bundle: Bundle, sandbox: Sandbox, settings: SandboxSettings) -> Prep
         message = "The app declares no action, so there is nothing to run."
         fix = "Put @app.action(“What it does”) on a function of the entry module."
         return Prepared([Finding("sandbox.actions", "error", message, fix=fix)])
+    if wrong := check_description(actions):
+        return Prepared([wrong])
     count = len(actions["actions"])
     done = Finding("sandbox", "pass", f"The app starts in the sandbox and has {count} action(s).")
     return Prepared([done], files, actions)
