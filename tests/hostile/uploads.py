@@ -14,6 +14,10 @@ from tests.sdk.bundles import with_changes, zip_of
 Changes = dict[str, str | bytes | None]
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">{}</svg>'
 APP = "from caravan import App\n{}\napp = App()\n\n@app.action('Go')\ndef go():\n    yield 'x'\n"
+POINTER = (
+    "{'name': 'go', 'title': 'Go', 'doc': '', 'input_schema': "
+    "{'type': 'object', '$ref': 'http://169.254.169.254/latest'}}"
+)
 DEEP = "(" * 3000 + ")" * 3000
 NATIVE = b"\x7fELF\x02\x01\x01" + b"\0" * 99
 UTF16 = "string-encoding=utf16"
@@ -148,6 +152,14 @@ UPLOADS: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "all memory at import": ("limit.memory", at_import("x = [b'x' * n for n in range(10**6)]")),
     "the end at import": ("app.error", at_import("raise SystemExit(0)")),
     "an error at import": ("app.error", at_import("1 / 0")),
+    "a description that is none": (
+        "sandbox.describe",
+        at_import("App.describe = lambda self: {'actions': [5]}"),
+    ),
+    "a schema that points elsewhere": (
+        "sandbox.describe",
+        at_import("App.describe = lambda self: {'actions': [" + POINTER + "]}"),
+    ),
     "a call at import": (
         "host.absent",
         at_import("from caravan import _host\n_host.call('log.write', {'text': 'x'})"),

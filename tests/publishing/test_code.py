@@ -38,3 +38,24 @@ def test_what_is_stored_is_what_is_loaded(tmp_path: Path, files: dict[str, bytes
 def test_a_release_that_was_not_checked_has_nothing_to_run(tmp_path: Path) -> None:
     with pytest.raises(code.NotCompiled):
         code.load(Blobs(tmp_path), release_with(None))
+
+
+def test_a_release_that_ran_lately_is_not_read_again(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path)
+    key = code.store(blobs, {"app.py": b"kept"})
+    first = code.load(blobs, release_with(key))
+    blobs.path(key).unlink()
+    assert code.load(blobs, release_with(key)) is first
+
+
+def test_only_so_many_bytes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code, "_recent", code._Recent())
+    monkeypatch.setattr(code, "MOST_KEPT_BYTES", 100)
+    blobs = Blobs(tmp_path)
+    keys = [code.store(blobs, {"a": bytes([n]) * 40}) for n in range(4)]
+    for key in keys:
+        code.load(blobs, release_with(key))
+    assert [code._recent.get(key) is not None for key in keys] == [False, False, True, True]
+    huge = code.store(blobs, {"a": b"x" * 200})
+    assert code.load(blobs, release_with(huge))["a"] == b"x" * 200
+    assert code._recent.get(huge) is None
