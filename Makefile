@@ -10,7 +10,7 @@ BIN := .venv/bin
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
-run: ## Open the store on this machine (GPU=cuda|metal|vulkan to build for a GPU)
+run: ## Open the store on this machine (GPU=cuda|metal|vulkan|hip to build for a GPU)
 	@$(PYTHON) tools/prepare.py run
 	@exec $(BIN)/python -m marketplace serve
 

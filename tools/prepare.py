@@ -21,11 +21,17 @@ REQUIREMENTS = ROOT / "requirements"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "caravan"
 BUILD_LOG = VENV / "llama-build.log"
 GPU_FLAGS = {
-    "": "",
     "cuda": "-DGGML_CUDA=on",
     "metal": "-DGGML_METAL=on",
     "vulkan": "-DGGML_VULKAN=on",
     "hip": "-DGGML_HIP=on",
+    "cpu": "",
+}
+# What each of them cannot be built without, and where it is when it is not on PATH.
+GPU_COMPILERS = {
+    "cuda": ("nvcc", "/usr/local/cuda/bin/nvcc", "NVIDIA's CUDA toolkit"),
+    "vulkan": ("glslc", "/usr/bin/glslc", "glslc and the Vulkan headers (libvulkan-dev)"),
+    "hip": ("hipcc", "/opt/rocm/bin/hipcc", "AMD's ROCm"),
 }
 PROGRESS = re.compile(r"\[\s*(\d+)/(\d+)\]|\[\s*(\d+)%\]")
 ERROR = re.compile(r"CMake Error|\berror:|\bERROR:")
@@ -127,10 +133,10 @@ def install_engine() -> None:
     A failure does not end the preparation: the store starts without a model and says why.
     """
     file = REQUIREMENTS / "engine.txt"
-    gpu = os.environ.get("GPU", "")
-    if gpu not in GPU_FLAGS:
-        fail(f"GPU={gpu} is not known; use one of: cuda, metal, vulkan, hip, or nothing.")
-    key = hashlib.sha256(f"{stamp(file)}{gpu}{processor()}".encode()).hexdigest()[:16]
+    gpu = chosen_gpu()
+    # A build for the CPU keeps the key it had when nothing was chosen.
+    wanted = f"{'' if gpu == 'cpu' else gpu}{processor()}{os.environ.get('CMAKE_ARGS', '')}"
+    key = hashlib.sha256(f"{stamp(file)}{wanted}".encode()).hexdigest()[:16]
     marker = VENV / ".done-engine"
     if marker.exists() and marker.read_text() == key:
         return
@@ -144,6 +150,41 @@ def install_engine() -> None:
     except (OSError, subprocess.SubprocessError) as error:
         say(f"llama.cpp could not be built: {error}")
         say(f"The store starts all the same, but apps cannot run. The log: {BUILD_LOG}")
+
+
+def chosen_gpu() -> str:
+    """What GPU= says, else what it said last: a later `make test` must not undo it."""
+    remembered = VENV / ".gpu"
+    gpu = os.environ.get("GPU") or (remembered.read_text() if remembered.exists() else "cpu")
+    if gpu not in GPU_FLAGS:
+        fail(f"GPU={gpu} is not known; use one of: {', '.join(GPU_FLAGS)}.")
+    remembered.write_text(gpu)
+    return gpu
+
+
+def gpu_compiler(gpu: str) -> dict[str, str]:
+    """The variable that names the GPU's compiler to CMake; said plainly when there is none."""
+    if gpu not in GPU_COMPILERS:
+        return {}
+    name, usual, package = GPU_COMPILERS[gpu]
+    found = shutil.which(name) or (usual if Path(usual).exists() else None)
+    if found is None and gpu == "vulkan" and apt_install("libvulkan-dev", "glslc"):
+        found = shutil.which(name)
+    if found is None:
+        fail(
+            f"GPU={gpu} needs {package}: {name} was not found. Install it, or build for the CPU "
+            "with `make run GPU=cpu`."
+        )
+    return {"CUDACXX": found} if gpu == "cuda" else {}
+
+
+def tell_idle_gpu() -> None:
+    """Say so when this machine has a GPU and llama.cpp was not built for it."""
+    if chosen_gpu() == "cpu":
+        command = [str(PYTHON), "-m", "marketplace.inference.gpus"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        if found.stdout:
+            say(found.stdout.strip())
 
 
 def processor() -> str:
@@ -160,7 +201,7 @@ def build_engine(folder: Path, file: Path, gpu: str) -> None:
     say("building llama.cpp for this machine: about four minutes, once")
     staging = folder.with_name(f"{folder.name}.{os.getpid()}")
     arguments = f"{os.environ.get('CMAKE_ARGS', '')} {GPU_FLAGS[gpu]}".strip()
-    environment = {**os.environ, "CMAKE_ARGS": arguments, "FORCE_CMAKE": "1"}
+    environment = {**os.environ, "CMAKE_ARGS": arguments, "FORCE_CMAKE": "1"} | gpu_compiler(gpu)
     command = [PYTHON, "-m", "pip", "wheel", "-v", "--no-deps", "--require-hashes"]
     # pip's own cache does not know with which flags a wheel was built.
     command += ["--no-cache-dir", "--disable-pip-version-check", "-w", staging, "-r", file]
@@ -239,6 +280,8 @@ def main() -> None:
         install("test")
     if what in {"run", "test"}:
         install_engine()
+    if what == "run":
+        tell_idle_gpu()
     if what == "test":
         install_for_tests()
 

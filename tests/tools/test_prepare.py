@@ -76,3 +76,34 @@ def test_an_unknown_gpu_is_refused_with_the_known_ones(
     with pytest.raises(SystemExit):
         prepare.install_engine()
     assert "GPU=abacus is not known; use one of: cuda, metal" in capsys.readouterr().err
+
+
+def test_the_gpu_that_was_chosen_is_remembered(
+    prepare: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "VENV", tmp_path)
+    chosen = []
+    for given in ("", "vulkan", "", "cpu", ""):
+        monkeypatch.setenv("GPU", given)
+        chosen.append(prepare.chosen_gpu())
+    assert chosen == ["cpu", "vulkan", "vulkan", "cpu", "cpu"]
+    monkeypatch.setenv("GPU", "abacus")
+    with pytest.raises(SystemExit):
+        prepare.chosen_gpu()
+
+
+def test_a_gpu_without_its_compiler_is_told_before_the_build(
+    prepare: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    compiler = tmp_path / "nvcc"
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.setitem(prepare.GPU_COMPILERS, "cuda", ("nvcc", str(compiler), "the toolkit"))
+    with pytest.raises(SystemExit):
+        prepare.gpu_compiler("cuda")
+    assert "GPU=cuda needs the toolkit: nvcc was not found." in capsys.readouterr().err
+    compiler.touch()
+    assert prepare.gpu_compiler("cuda") == {"CUDACXX": str(compiler)}
+    assert prepare.gpu_compiler("cpu") == {}
