@@ -87,6 +87,7 @@ JSON = st.recursive(
 NAMES = st.sampled_from(["type", "message", "traceback", "code", "file", "line", "fields"])
 
 
+@pytest.mark.fuzz
 @given(st.text(max_size=30) | st.dictionaries(NAMES, JSON).map(json.dumps) | JSON.map(json.dumps))
 def test_whatever_a_guest_says_the_outcome_is_a_sentence(text: str) -> None:
     outcome = finished(of_result({"status": "error", "text": text}, {}))
@@ -96,6 +97,7 @@ def test_whatever_a_guest_says_the_outcome_is_a_sentence(text: str) -> None:
     assert outcome.error.message
 
 
+@pytest.mark.fuzz
 @given(st.dictionaries(st.sampled_from(["status", "text", "cpu_ms", "reason", "signal"]), JSON))
 def test_whatever_a_runner_says_the_outcome_is_a_rule(frame: dict[str, Any]) -> None:
     assert finished(of_exit(frame)).error is not None

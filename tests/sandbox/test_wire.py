@@ -14,6 +14,7 @@ from marketplace.sandbox.wire import BrokenFrame, Frames, pack, receive, unpack
 FRAMES = st.fixed_dictionaries({"t": st.text(max_size=5)}, optional={"data": st.binary()})
 
 
+@pytest.mark.fuzz
 @given(st.lists(FRAMES, max_size=6), st.data())
 def test_frames_survive_any_cut(frames: list[dict[str, Any]], data: st.DataObject) -> None:
     stream = b"".join(map(pack, frames))
@@ -25,6 +26,7 @@ def test_frames_survive_any_cut(frames: list[dict[str, Any]], data: st.DataObjec
     assert found == frames
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=60))
 def test_nonsense_is_refused_or_kept_for_later_never_believed(data: bytes) -> None:
     try:

@@ -11,7 +11,7 @@ import pytest
 from caravan import bundle
 from caravan.bundle import build, open_bundle, pack
 from caravan.findings import BundleRefused
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sdk.bundles import make_bundle, with_changes, write_folder, zip_of
@@ -189,6 +189,7 @@ def test_a_wrong_listing_is_refused_with_its_line() -> None:
     )
 
 
+@pytest.mark.fuzz
 @given(data=st.binary(max_size=300))
 def test_any_bytes_are_opened_or_refused_and_nothing_else(data: bytes) -> None:
     with pytest.raises(BundleRefused):
@@ -198,7 +199,7 @@ def test_any_bytes_are_opened_or_refused_and_nothing_else(data: bytes) -> None:
 WHOLE = pack(with_changes({}))
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.fuzz
 @given(
     edits=st.lists(
         st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=6
@@ -221,7 +222,7 @@ def test_a_damaged_bundle_is_the_same_or_refused(
 PATHS = st.from_regex(r"[a-z]{1,6}(/[a-z]{1,6}){0,2}\.(py|json|txt)", fullmatch=True)
 
 
-@settings(max_examples=50, deadline=None)
+@pytest.mark.fuzz
 @given(extra=st.dictionaries(PATHS, st.binary(max_size=200), max_size=6))
 def test_what_is_packed_is_what_is_opened(extra: dict[str, bytes]) -> None:
     files = with_changes(dict(extra))

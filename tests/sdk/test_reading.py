@@ -101,6 +101,7 @@ def test_a_price_is_a_decimal_text_and_becomes_whole_micros() -> None:
         assert (found.line, found.rule) == (29, "manifest.value")
 
 
+@pytest.mark.fuzz
 @given(st.integers(1, 9_999_999))
 def test_every_price_of_three_decimals_is_exact(thousandths: int) -> None:
     text = f"{thousandths // 1000}.{thousandths % 1000:03}"
@@ -140,6 +141,7 @@ def test_deep_nesting_is_refused_and_not_walked() -> None:
     assert found.rule == "manifest.syntax"
 
 
+@pytest.mark.fuzz
 @given(st.text(max_size=200))
 def test_any_text_is_refused_with_sentences_and_never_breaks(text: str) -> None:
     for found in findings_of(text):
@@ -150,6 +152,7 @@ def test_any_text_is_refused_with_sentences_and_never_breaks(text: str) -> None:
 KEYS = st.sampled_from(["app", "runtime", "permission", "id", "name", "price", "zz", "limits"])
 
 
+@pytest.mark.fuzz
 @given(line=st.tuples(KEYS, st.sampled_from(['"x"', "1", "[]", "[1]", "{}", '{id = "x"}', "true"])))
 def test_any_readable_table_is_judged_with_a_line(line: tuple[str, str]) -> None:
     text = f"{line[0]} = {line[1]}\n"
