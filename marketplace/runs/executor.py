@@ -25,7 +25,7 @@ from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Limited
 from marketplace.kernel.ids import AccountId, AppId, RunId
 from marketplace.publishing import code
-from marketplace.runs import budgets, grants, wishes
+from marketplace.runs import budgets, grants, metering, wishes
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.host_calls import Desk
@@ -324,6 +324,8 @@ class Executor:
             run.error_detail = mended(outcome.error.traceback) if outcome.error else None
             run.price_micros = 0
             ads.void_for_run(session, run_id, now=now)
+        if target is not RunState.FAILED:
+            metering.keep(session, run, desk.meter.counted, now=now)
         if target is RunState.FINISHED:
             catalog.count_run(session, run.app_id, run.person_id, now=now)
         return run

@@ -20,6 +20,7 @@ from marketplace.runs.events import EventWriter
 from marketplace.runs.grants import Grant
 from marketplace.runs.keepable import mended
 from marketplace.runs.memory import Memory
+from marketplace.runs.metering import Meter
 from marketplace.runs.web import Web
 from marketplace.sandbox import grants
 from marketplace.sandbox.ports import Refused
@@ -49,6 +50,7 @@ class Desk:
         self._database = database
         self._events = events
         self._memory = Memory(grant, database)
+        self.meter = Meter()
         self._web = Web(grant, egress)
         self._answers = Answers(grant, inference, events, self._write_text)
         self._slots: dict[str, Offer | None] = {}
@@ -60,6 +62,7 @@ class Desk:
             **self._answers.operations,
             **self._memory.operations,
             **self._web.operations,
+            **self.meter.operations,
             "ads.slot": self._slot,
             "billing.entitled": self._entitled,
             "settings.get": self._settings,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, Uuid
 from sqlmodel import Field, SQLModel
 
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
@@ -137,3 +137,22 @@ class Use(SQLModel, table=True):
     llm_tokens: int = Field(sa_type=BigInteger)
     kv_bytes: int = Field(sa_type=BigInteger)
     egress_requests: int = Field(sa_type=BigInteger)
+
+
+class Metered(SQLModel, table=True):
+    """Units of one thing that a run counted for its person, such as pages read."""
+
+    __tablename__ = "runs_metered"
+    __table_args__ = (
+        UniqueConstraint("run_id", "name"),
+        CheckConstraint("n > 0", name="something"),
+        Index("ix_runs_metered_app", "app_id", "person_id", "counted_at"),
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
+    run_id: RunId = Field(sa_type=Uuid, foreign_key="runs_run.id")
+    app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
+    person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    name: str = Field(max_length=40)
+    n: int = Field(sa_type=BigInteger)
+    counted_at: datetime = Field(sa_type=UtcDateTime)

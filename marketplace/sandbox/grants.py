@@ -12,6 +12,7 @@ PERMISSIONS = {
     "llm.forward": "llm.generate",
     "llm.embed": "llm.embed",
     "http.fetch": "net.fetch",
+    "meter.add": "billing.meter",
     "ads.slot": "ads.show",
     "billing.entitled": "billing.entitlement",
 }
@@ -24,6 +25,7 @@ WHAT = {
     "llm.embed": "compare texts by their meaning",
     "kv.user": "keep your data between runs",
     "kv.app": "keep data shared by everyone who uses it",
+    "billing.meter": "count use that you pay for",
     "net.fetch": "send and fetch data on the web",
     "ads.show": "show advertisements",
     "billing.entitlement": "ask what you have bought",
