@@ -7,6 +7,7 @@ run. The last line is one JSON object; docs/performance.md says what each figure
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -157,6 +158,8 @@ def main(
     build: bool,
 ) -> None:
     """Measure our engine beside llama-server."""
+    # Ended from outside, it still ends the servers it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if build and not quick:
         peer.build()
     scale = QUICK if quick else replace(Scale(), pairs=pairs)
