@@ -10,7 +10,9 @@ from flask import Flask
 from sqlmodel import Session
 from werkzeug.serving import make_server
 
+from marketplace.billing import queries as billing
 from marketplace.catalog import views as catalog_views
+from marketplace.catalog import views_ratings
 from marketplace.catalog.models import App, Release
 from marketplace.infra.db import Database
 from marketplace.publishing import code
@@ -82,7 +84,7 @@ def _release(made: Stage) -> App:
     exec(SOURCE, namespace)
     described = namespace["app"]
     assert isinstance(described, SdkApp)
-    listed = made.app(ident="caravan.gallery")
+    listed = made.app(ident="caravan.gallery", permissions=())
     with made.database.writing() as session:
         release = session.get_one(Release, listed.current_release_id)
         release.actions = described.describe()
@@ -98,7 +100,8 @@ def _pages(here: Stage) -> Flask:
 
     return make_store(
         here.database,
-        catalog_views.blueprint(here.blobs, panel_for),
+        catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
+        views_ratings.blueprint(billing.has_bought),
         views.blueprint(here.database, here.executor, here.logs, RunSettings()),
         publishing__portal="/portal/",
         billing__checkout="/checkout/<product_id>",

@@ -65,7 +65,7 @@ def test_a_misspelt_key_names_its_line_and_the_likely_one() -> None:
         ('["fun"]', '["food"]', "manifest.value", "“food” must be 'writing'"),
         ('["fun"]', "[]", "manifest.value", "needs at least 1"),
         ('"tests.echo"', '"Echo"', "manifest.value", "“Echo”"),
-        ('"python"', '"component"', "manifest.value", "must be 'python'"),
+        ('"python"', '"ruby"', "manifest.value", "must be 'python'"),
         ("mailto:", "javascript:", "manifest.value", "“support” in [app]"),
         ("assets/icon.svg", "../icon.svg", "manifest.value", "“../icon.svg”"),
         ('"llm.generate"', '"llm.everything"', "manifest.value", "“llm.everything”"),

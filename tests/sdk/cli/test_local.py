@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -150,11 +151,13 @@ def keep(ctx: Context):
 
 
 @pytest.fixture(autouse=True)
-def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """`caravan run` imports the app into this process; the next test has another `app`."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.delitem(sys.modules, "app", raising=False)
+    yield
+    sys.modules.pop("app", None)
 
 
 def test_run_reads_values_by_the_schema_and_shows_the_result(
