@@ -16,7 +16,7 @@ from marketplace.catalog import views_ratings
 from marketplace.catalog.models import App, Release
 from marketplace.infra.db import Database
 from marketplace.publishing import code
-from marketplace.runs import queries, views
+from marketplace.runs import queries, views, views_audit, views_consent
 from marketplace.runs.pages import Panel
 from marketplace.runs.settings import RunSettings
 from marketplace.web.auth import actor
@@ -103,6 +103,8 @@ def _pages(here: Stage) -> Flask:
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
         views_ratings.blueprint(billing.has_bought),
         views.blueprint(here.database, here.executor, here.logs, RunSettings()),
+        views_audit.blueprint(here.audits),
+        views_consent.blueprint(here.executor),
         publishing__portal="/portal/",
         billing__checkout="/checkout/<product_id>",
     )
