@@ -47,7 +47,7 @@ class NoPeer(Exception):
 
 def folder() -> Path:
     """Where the peer of these requirements and this machine is kept."""
-    given = f"{prepare.GPU_FLAGS[_gpu()]} {os.environ.get('CMAKE_ARGS', '')}"
+    given = f"{prepare.GPU_FLAGS[prepare.chosen_gpu()]} {os.environ.get('CMAKE_ARGS', '')}"
     text = f"{ENGINE.read_text()}{given.strip()}{prepare.processor()}{FLAGS}"
     return prepare.CACHE / BINARY / hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -88,7 +88,10 @@ def _compile(scratch: Path) -> Path:
         tar.extractall(scratch, filter="data")
     [tree] = scratch.glob("llama_cpp_python-*/vendor/llama.cpp")
     target = scratch / "build"
-    own = [*prepare.GPU_FLAGS[_gpu()].split(), *os.environ.get("CMAKE_ARGS", "").split()]
+    own = [
+        *prepare.GPU_FLAGS[prepare.chosen_gpu()].split(),
+        *os.environ.get("CMAKE_ARGS", "").split(),
+    ]
     _run(scratch, "cmake", "-S", tree, "-B", target, *FLAGS, *own)
     jobs = str(os.cpu_count() or 1)
     _run(scratch, "cmake", "--build", target, "--target", BINARY, "--parallel", jobs)
@@ -109,10 +112,6 @@ def _run(scratch: Path, *command: str | Path) -> None:
         wrong = [line for line in result.stdout.splitlines() if "error" in line.lower()]
         last = (wrong or result.stdout.splitlines() or ["no output"])[-1].strip()
         raise NoPeer(f"llama-server could not be built: {last[:300]}")
-
-
-def _gpu() -> str:
-    return os.environ.get("GPU", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,13 @@ def write(ctx: Context, times: int = 1000):
         time.sleep(0.1)
 
 
+@app.action("Recite")
+def recite(ctx: Context):
+    """Ask the model for one long answer."""
+    long = {"type": "string", "minLength": 700}
+    yield from ctx.llm.stream("Where is the train station?", json_schema=long, max_tokens=900)
+
+
 @app.action("Burn")
 def burn(ctx: Context):
     """Compute without end."""
@@ -170,17 +177,13 @@ def back(since: float, person: Person, action: str, **values: str) -> None:
     assert took <= allowed_s()
 
 
-def test_a_killed_engine_costs_its_runs_and_nobody_else(
+def test_a_killed_engine_costs_the_answers_it_was_writing_and_nobody_else(
     lab: Lab, noor: Person, sami: Person
 ) -> None:
-    writing = noor.start("faults.steady", "write")
     counting = sami.start("faults.steady", "count", steps="40")
-    seen = follow(noor, writing)
+    seen = follow(noor, noor.start("faults.steady", "recite"))
     assert first(seen, "text")
     [engine] = lab.store.pids("engine")
-    # Held still until the run waits for an answer, so that the blow falls in the middle of one.
-    os.kill(engine, signal.SIGSTOP)
-    until(lambda: lab.waits(writing))
     killed = kill(engine)
     state, sentence, receipt = ending(seen)
     assert state == "failed"
@@ -189,6 +192,20 @@ def test_a_killed_engine_costs_its_runs_and_nobody_else(
     assert "receipt" in receipt
     back(killed, noor, "write", times="1")
     assert ending(follow(sami, counting))[0] == "finished"
+
+
+def test_a_question_the_killed_engine_had_not_begun_is_answered_by_the_next(
+    lab: Lab, noor: Person
+) -> None:
+    writing = noor.start("faults.steady", "write", times="20")
+    seen = follow(noor, writing)
+    assert first(seen, "text")
+    [engine] = lab.store.pids("engine")
+    # Held still until the run waits, so that the blow falls before the answer's first word.
+    os.kill(engine, signal.SIGSTOP)
+    until(lambda: lab.waits(writing))
+    kill(engine)
+    assert ending(seen)[0] == "finished"
 
 
 def ticks(pid: int) -> int:
