@@ -31,6 +31,11 @@ for _room in sorted(Path(marketplace.__file__).parent.glob("*/models.py")):
     import_module(f"marketplace.{_room.parent.name}.models")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Walk in the browser last: its library keeps an event loop, beside which no other may run."""
+    items.sort(key=lambda item: "e2e" in item.path.parts)
+
+
 def _fresh_postgres(url: str) -> Database:
     database = Database(url)
     with database.engine.begin() as connection:

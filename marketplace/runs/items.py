@@ -71,7 +71,7 @@ def _column(column: Any) -> dict[str, str]:
     if not isinstance(column, dict) or not isinstance(column.get("name"), str):
         raise Refused("output.table", 'A column is {"name": "…", "label": "…", "type": "…"}.')
     kind = column.get("type", "text")
-    if kind not in {"text", "number", "boolean"}:
+    if kind not in ("text", "number", "boolean"):
         raise Refused("output.table", "The type of a column is text, number or boolean.")
     name = _label(column["name"])
     return {"name": name, "label": _label(column.get("label") or name), "type": kind}
@@ -100,7 +100,7 @@ def _image(payload: Mapping[str, Any]) -> Item:
 
 def _chart(payload: Mapping[str, Any]) -> Item:
     x, series = payload.get("x"), payload.get("series")
-    if payload.get("type") not in {"line", "bar"}:
+    if payload.get("type") not in ("line", "bar"):
         raise Refused("output.chart", "The type of a chart is line or bar.")
     if not isinstance(x, list) or not 0 < len(x) <= MAX_POINTS:
         raise Refused("output.chart", f"A chart has 1 to {MAX_POINTS} places on its axis.")

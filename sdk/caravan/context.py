@@ -110,8 +110,8 @@ class Http:
 class Settings(Mapping[str, Any]):
     """What the person set for this app on its settings form; asked of the store once a run.
 
-    A setting of type secret is a placeholder: the store puts the real value into a request that
-    leaves for the host it was given for, and nowhere else.
+    The store has no such form yet, so every setting is absent there: give a default.
+    A setting of type secret is never more than a placeholder here.
     """
 
     def __init__(self) -> None:
@@ -184,6 +184,8 @@ class Context:
 
     def ask(self, answer: type[Answer], title: str = "") -> Answer:
         """Ask the person something in the middle of the run, and wait for what they say.
+
+        The store cannot ask yet and ends the run with a sentence; `caravan.testing` can.
 
         Args:
             answer: a dataclass; its fields become the form, and an object of it comes back.

@@ -14,6 +14,8 @@ PIECE_BYTES = 512 * 1024
 class File:
     """A file the person picked for this run. Permission: `files.read`.
 
+    The store takes no files for a run yet; `caravan dev` and `caravan run` do.
+
     Args:
         id: what the store knows it by during the run.
         name: what it is called on the person's machine.
