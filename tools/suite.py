@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTEST = (sys.executable, "-m", "pytest", "-q", "--durations=8")
 # What talks to the database; the rest cannot tell one from the other.
 DATABASE_ROOMS = (
-    *("infra", "accounts", "catalog", "publishing", "review", "billing", "ads", "runs", "admin"),
-    *("structure/test_database.py", "web"),
+    *("accounts", "catalog", "publishing", "review", "billing", "ads", "runs", "admin", "web"),
+    *(f"infra/test_{name}.py" for name in ("db", "jobs", "mail", "types")),
+    "structure/test_database.py",
 )
 
 
