@@ -9,7 +9,7 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from marketplace.inference.devices import gibibytes
+from marketplace.inference.devices import as_memory
 from marketplace.inference.ports import EngineStatus
 from marketplace.infra import migrations
 from marketplace.infra.db import SAFE_SQLITE, Database
@@ -112,13 +112,13 @@ def _engine(status: EngineStatus) -> Iterator[Finding]:
     for device in status.devices:
         if device.kind in {"gpu", "igpu"}:
             free, total = device.memory_free_bytes, device.memory_total_bytes
-            memory = f"{gibibytes(free)} of {gibibytes(total)} were free before the model came."
+            memory = f"{as_memory(free)} of {as_memory(total)} were free before the model came."
             yield Finding(device.description or device.name, "good", memory)
     if status.gpu_bytes or status.ram_bytes:
         yield Finding(
             "Model memory",
             "good",
-            f"{gibibytes(status.gpu_bytes or 0)} on GPUs and {gibibytes(status.ram_bytes or 0)} in "
+            f"{as_memory(status.gpu_bytes or 0)} on GPUs and {as_memory(status.ram_bytes or 0)} in "
             f"main memory, with room for {status.max_sequences} requests of {status.context} "
             "tokens at once.",
         )
@@ -128,7 +128,7 @@ def _engine(status: EngineStatus) -> Iterator[Finding]:
         if model.why_not:
             yield Finding(subject, "bad", model.why_not)
         else:
-            holds = f", in {gibibytes(model.memory_bytes)}" if model.memory_bytes else ""
+            holds = f", in {as_memory(model.memory_bytes)}" if model.memory_bytes else ""
             yield Finding(subject, "good", f"{model.state.capitalize()}{holds}; {roles}.")
     if status.warning:
         yield Finding("Speed", "warn", status.warning)

@@ -10,7 +10,7 @@ import click
 from marketplace.inference import additions
 from marketplace.inference.additions import Licence
 from marketplace.inference.choice import DEFAULT, ROLES
-from marketplace.inference.devices import gibibytes
+from marketplace.inference.devices import as_memory
 from marketplace.inference.registry import Registry
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError
@@ -54,7 +54,7 @@ def add(
             registry, source, now=utc_now(), accept=accept, progress=_progress(), sha256=sha256
         )
     )
-    click.echo(f"Added {model.name} ({model.title}, {gibibytes(model.size_bytes)}).")
+    click.echo(f"Added {model.name} ({model.title}, {as_memory(model.size_bytes)}).")
     if use:
         _do(lambda: registry.use(model.name))
         click.echo("It is the default from now on.")
@@ -74,7 +74,7 @@ def list_models(context: click.Context) -> None:
         its = ", ".join(role for role, name in roles.items() if name == model.name) or "unused"
         licence = model.licence or "no licence stated"
         click.echo(
-            f"{mark} {model.name}  {model.title}  {gibibytes(model.size_bytes)}  "
+            f"{mark} {model.name}  {model.title}  {as_memory(model.size_bytes)}  "
             f"{its}  {licence}  {model.source}"
         )
 
@@ -127,7 +127,7 @@ def _progress() -> Callable[[int, int | None], None]:
         if done != total and now - shown_at < SHOW_EVERY_S:
             return
         shown_at = now
-        of_all = f" of {gibibytes(total)} ({done * 100 // total} %)" if total else ""
-        click.echo(f"\r{gibibytes(done)}{of_all}", nl=done == total, err=True)
+        of_all = f" of {as_memory(total)} ({done * 100 // total} %)" if total else ""
+        click.echo(f"\r{as_memory(done)}{of_all}", nl=done == total, err=True)
 
     return show

@@ -49,11 +49,11 @@ def why(
     """
     gpus = computing(devices)
     names = ", ".join(device.description or device.name for device in gpus)
-    free = gibibytes(sum(device.memory_free_bytes for device in gpus))
+    free = as_memory(sum(device.memory_free_bytes for device in gpus))
     on_gpu = placement.gpu_layers
     if on_gpu == layers:
         return (
-            f"All {layers} layers compute on {names}, in {gibibytes(placement.gpu_bytes)} of the "
+            f"All {layers} layers compute on {names}, in {as_memory(placement.gpu_bytes)} of the "
             f"{free} that were free."
         )
     if gpus and wish.gpu_layers != 0:
@@ -64,7 +64,7 @@ def why(
         if placement.was_refused:
             return f"{what}, because the driver refused memory for more."
         return (
-            f"{what}, because {names} had {free} free, of which {gibibytes(COMPUTE_MARGIN_BYTES)} "
+            f"{what}, because {names} had {free} free, of which {as_memory(COMPUTE_MARGIN_BYTES)} "
             "is kept for computing. A smaller model or context, or fewer sequences, puts more "
             "of it there."
         )
@@ -87,8 +87,8 @@ def short_of_memory(placement: Placement, room: Room) -> str | None:
     if placement.ram_bytes <= room.ram_bytes:
         return None
     return (
-        f"The model needs {gibibytes(placement.ram_bytes)} of main memory and "
-        f"{gibibytes(room.ram_bytes)} are free, so it is read from disk again and again. "
+        f"The model needs {as_memory(placement.ram_bytes)} of main memory and "
+        f"{as_memory(room.ram_bytes)} are free, so it is read from disk again and again. "
         "Choose a smaller model or context."
     )
 
@@ -105,9 +105,9 @@ def usable_cores(*, quota: Path = CPU_QUOTA) -> int:
     return max(1, cores)
 
 
-def gibibytes(count: int) -> str:
-    """Bytes as people write memory: `5.9 GiB`."""
-    return f"{count / 2**30:.1f} GiB"
+def as_memory(count: int) -> str:
+    """Bytes as people write memory: `5.9 GiB`, or `4.5 MiB` below one GiB."""
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
 def _free_main_bytes(devices: Sequence[Device], meminfo: Path) -> int:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import httpx
 
+from marketplace.inference.devices import as_memory
 from marketplace.inference.gguf_file import MAGIC, NotAModel
 from marketplace.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 
 ATTEMPTS = 5
 SPARE_DISK_BYTES = 256 << 20
 NOT_FOUND, RANGE_NOT_SATISFIABLE, PARTIAL = 404, 416, 206
-GIB = 2**30
 
 type_progress = Callable[[int, int | None], None]
 
@@ -95,7 +95,7 @@ def check_room(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes + SPARE_DISK_BYTES:
         raise DiskFull(
-            f"The model needs {needed_bytes / GIB:.1f} GiB, but only {free / GIB:.1f} GiB are free "
+            f"The model needs {as_memory(needed_bytes)}, but only {as_memory(free)} are free "
             f"in {folder}. Make room and run the same command again."
         )
 

@@ -223,8 +223,8 @@ class EngineHost:
             )
         if limit := self._settings.models_memory_mib:
             seat.why_not = (
-                f"The model {seat.file.title} needs {devices.gibibytes(needed)}, and the setting "
-                f"models_memory_mib allows {devices.gibibytes(limit * MIB)}. Raise it, or choose "
+                f"The model {seat.file.title} needs {devices.as_memory(needed)}, and the setting "
+                f"models_memory_mib allows {devices.as_memory(limit * MIB)}. Raise it, or choose "
                 "a smaller model or context."
             )
             raise ModelUnavailable(seat.why_not, rule="llm.model")

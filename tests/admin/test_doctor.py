@@ -122,7 +122,7 @@ def test_where_the_model_lies_and_what_slows_it_is_told(fresh: Database, tmp_pat
     )
     ill = patient(fresh, tmp_path, engine=lambda: status)
     assert found(ill, "NVIDIA H100").message.startswith("64.0 GiB of 128.0 GiB were free")
-    memory = "1.0 GiB on GPUs and 0.5 GiB in main memory, with room for 8 requests of 4096 tokens"
+    memory = "1.0 GiB on GPUs and 512.0 MiB in main memory, with room for 8 requests of 4096 tokens"
     assert found(ill, "Model memory").message.startswith(memory)
     assert found(ill, "Model large").message == "Loaded, in 1.0 GiB; default, small."
     assert found(ill, "Model torn") == Finding("Model torn", "bad", "Its file is cut short.")

@@ -25,7 +25,7 @@ def run(folders: SimpleNamespace, *words: str, typed: str = "") -> Result:
 
 
 def test_a_new_store_lists_its_built_in_model_as_chosen(folders: SimpleNamespace) -> None:
-    assert run(folders, "list").stdout.startswith("* caravan-demo  Caravan demo  0.0 GiB")
+    assert run(folders, "list").stdout.startswith("* caravan-demo  Caravan demo  0.4 MiB")
 
 
 def test_a_store_without_models_says_how_to_add_one(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_adding_shows_the_licence_asks_and_chooses(folders: SimpleNamespace, lic
     result = run(folders, "add", licensed, typed="y\n")
     assert result.exit_code == 0, result.output
     assert "small.gguf comes under the licence llama3.2." in result.stdout
-    assert "Added small (Alphabet, 0.0 GiB)." in result.stdout
+    assert "Added small (Alphabet, 0.4 MiB)." in result.stdout
     assert "* small  Alphabet" in run(folders, "list").stdout
 
 
@@ -66,9 +66,9 @@ def test_errors_are_one_sentence_without_a_traceback(folders: SimpleNamespace) -
 
 def test_roles_are_given_listed_and_taken_away(folders: SimpleNamespace, licensed: str) -> None:
     assert run(folders, "add", licensed, "--accept-licence", "--no-use").exit_code == 0
-    assert "GiB  unused" in run(folders, "list").stdout
+    assert "MiB  unused" in run(folders, "list").stdout
     assert "small has the role embed" in run(folders, "use", "small", "--role", "embed").stdout
-    assert "GiB  embed" in run(folders, "list").stdout
+    assert "MiB  embed" in run(folders, "list").stdout
     assert "Nobody is embed now." in run(folders, "clear", "embed").stdout
     assert "The role default is caravan-demo's" in run(folders, "clear", "default").stdout
     assert run(folders, "use", "small", "--role", "king").exit_code == 2

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from marketplace.inference import devices
-from marketplace.inference.devices import computing, gibibytes, room, short_of_memory, usable_cores
+from marketplace.inference.devices import as_memory, computing, room, short_of_memory, usable_cores
 from marketplace.inference.placement import Placement, Room, Wish
 from marketplace.inference.ports import Device
 
@@ -64,7 +64,7 @@ def test_too_little_main_memory_is_told() -> None:
 
 
 def test_memory_is_written_as_people_write_it() -> None:
-    assert gibibytes(3 * 2**29) == "1.5 GiB"
+    assert as_memory(3 * 2**29) == "1.5 GiB"
 
 
 def test_the_kernel_knows_what_is_free_in_main_memory(tmp_path: Path) -> None:

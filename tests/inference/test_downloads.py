@@ -139,7 +139,7 @@ def test_a_full_disk_is_told_before_anything_is_written(
         return type("Usage", (), {"free": 1000})()
 
     monkeypatch.setattr(shutil, "disk_usage", full)
-    with pytest.raises(DiskFull, match=r"0\.0 GiB are free"):
+    with pytest.raises(DiskFull, match=r"0\.0 MiB are free"):
         get(server, part)
     assert not part.exists()
     assert downloads.SPARE_DISK_BYTES > 0

@@ -212,7 +212,7 @@ def test_a_model_larger_than_the_limit_says_both_figures(world: World) -> None:
     assert world.states(host) == {"large": "broken"}
     host.submit("a", make_generation())
     world.states(host)
-    assert "needs 0.1 GiB, and the setting models_memory_mib allows 0.0 GiB" in (
+    assert "needs 100.0 MiB, and the setting models_memory_mib allows 50.0 MiB" in (
         error_of(world, "a").message
     )
     assert host.status().why_not == error_of(world, "a").message

@@ -60,8 +60,8 @@ def prepare(bundle: Bundle, sandbox: Sandbox, settings: SandboxSettings) -> Prep
         return Prepared([Finding("sandbox.actions", "error", message, fix=fix)])
     if wrong := check_description(actions):
         return Prepared([wrong])
-    count = len(actions["actions"])
-    done = Finding("sandbox", "pass", f"The app starts in the sandbox and has {count} action(s).")
+    names = ", ".join(action["name"] for action in actions["actions"])
+    done = Finding("sandbox", "pass", f"The app starts in the sandbox. Its actions: {names}.")
     return Prepared([done], files, actions)
 
 

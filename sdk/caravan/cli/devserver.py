@@ -152,7 +152,9 @@ class DevServer(ThreadingHTTPServer):
                         if line["op"] == "output.progress":
                             yield "progress", line["payload"]
                     case "text":
-                        tokens += len(line["text"].split())
+                        # Before the model is asked, the words are the app's own.
+                        if any(op.startswith("llm.") for op, _ in calls):
+                            tokens += len(line["text"].split())
                         yield "text", _text(line)
                     case "error" | "end":
                         state = _state(line, started)
