@@ -3,7 +3,10 @@
 import threading
 from pathlib import Path
 
+import pytest
+
 from marketplace.kernel.ids import RunId, new_id
+from marketplace.runs import events
 from marketplace.runs.events import EventLogs
 from marketplace.web.sse import Event
 
@@ -12,14 +15,14 @@ RUN = RunId(new_id())
 
 def names(logs: EventLogs, *, after: int = 0) -> list[str]:
     """What a reader sees of a run that is over."""
-    events = logs.follow(RUN, after=after, is_over=lambda: True)
-    return [event.name for event in events if event is not None]
+    seen = logs.follow(RUN, after=after, is_over=lambda: True)
+    return [event.name for event in seen if event is not None]
 
 
-def written(folder: Path, *events: str) -> EventLogs:
+def written(folder: Path, *told: str) -> EventLogs:
     logs = EventLogs(folder)
     writer = logs.open(RUN)
-    for name in events:
+    for name in told:
         writer.write(name, {})
     writer.close()
     return logs
@@ -79,7 +82,10 @@ def test_ids_never_repeat_after_a_crash(tmp_path: Path) -> None:
     assert ids == sorted(set(ids))
 
 
-def test_a_stream_without_an_end_is_over_when_the_run_is(tmp_path: Path) -> None:
+def test_a_stream_without_an_end_is_over_when_the_run_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "HEARTBEAT_S", 0.02)
     assert names(written(tmp_path, "text")) == ["text"]
 
 

@@ -16,7 +16,7 @@ from marketplace.infra.db import Database
 from marketplace.infra.egress import Egress, EgressSettings
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, RunId
-from marketplace.runs import grants
+from marketplace.runs import events, grants
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.host_calls import Desk
 from marketplace.runs.models import Run
@@ -68,7 +68,11 @@ class Counter:
 
 
 @pytest.fixture
-def here(empty_database: Database, tmp_path: Path) -> Iterator[Stage]:
+def here(
+    empty_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
+    # These logs have no end; whoever reads one would wait for it.
+    monkeypatch.setattr(events, "HEARTBEAT_S", 0.02)
     with stage(empty_database, tmp_path, inference=FakeInference(["one ", "two ", "three"])) as it:
         yield it
     while OPENED:
