@@ -15,6 +15,7 @@ from types import FrameType
 
 import click
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
 
 from marketplace import app as composition
 from marketplace import settings as settings_module
@@ -22,7 +23,7 @@ from marketplace.accounts import service as accounts
 from marketplace.admin import doctor as doctor_module
 from marketplace.admin.seeding import planting
 from marketplace.infra import log, migrations
-from marketplace.infra.db import Database
+from marketplace.infra.db import Database, is_disk_full
 from marketplace.infra.jobs import Worker
 from marketplace.infra.supervise import FORK, Supervisor
 from marketplace.kernel.clock import utc_now
@@ -289,6 +290,15 @@ def main() -> None:
         cli.main(prog_name="marketplace")
     except CaravanError as error:
         click.echo(f"marketplace: {error.message}", err=True)
+        sys.exit(1)
+    except (OSError, OperationalError) as error:
+        if is_disk_full(error):
+            text = "The store's disk is full. Make room on it and run the same command again."
+        elif isinstance(error, OperationalError):
+            text = f"The database cannot be used: {str(error.orig).strip()}"
+        else:
+            raise
+        click.echo(f"marketplace: {text}", err=True)
         sys.exit(1)
     except ValidationError as error:
         for problem in error.errors():

@@ -127,7 +127,7 @@ class Settings(BaseSettings):
         if not file.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             temporary = self.folder / f"secret-key.{os.getpid()}"
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w") as out:
                 out.write(secrets.token_hex(32))
             temporary.replace(file)

@@ -1,5 +1,6 @@
 """The operator's command, as it is typed."""
 
+import errno
 import json
 import os
 import sys
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 import structlog
 from click.testing import CliRunner, Result
+from sqlalchemy.exc import OperationalError
 
 from marketplace import cli, settings
+from marketplace.infra import migrations
+from marketplace.infra.db import Database
 from tests.inference.openai_server import OpenAIServer
 
 
@@ -102,6 +106,36 @@ def test_a_production_store_without_its_secret_does_not_start(
     said = refused(monkeypatch, capsys, "serve")
     assert said.startswith("marketplace: A production store needs CARAVAN_SECRET_KEY")
     assert not (own_store / "store.db").exists()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OperationalError("COMMIT", {}, Exception("database or disk is full")),
+        OperationalError("PRAGMA", {}, Exception("disk I/O error")),
+    ],
+    ids=repr,
+)
+def test_a_full_disk_is_told_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: Exception
+) -> None:
+    def upgrade(_database: Database) -> None:
+        raise fault
+
+    monkeypatch.setattr(migrations, "upgrade", upgrade)
+    said = refused(monkeypatch, capsys, "serve")
+    assert said.startswith("marketplace: The store's disk is full. Make room on it")
+    assert said.count("\n") == 1
+
+
+def test_a_database_that_does_not_answer_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CARAVAN_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/store")
+    said = refused(monkeypatch, capsys, "migrate")
+    assert said.startswith("marketplace: The database cannot be used: connection failed")
+    assert "Traceback" not in said
 
 
 def test_a_store_is_seeded_on_the_command_line(

@@ -1,5 +1,6 @@
 """Sessions on SQLite and PostgreSQL: who may write, and when a transaction begins."""
 
+import errno
 import fcntl
 import os
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session, SQLModel
 
@@ -127,6 +129,15 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_read(connection: Connection) -> None:
     if not connection.get_execution_options().get("writes"):
         connection.exec_driver_sql("BEGIN")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a file or the database could not be written for want of room."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    text = str(error.orig).lower() if isinstance(error, OperationalError) else ""
+    # SQLite cannot make its shared memory on a full disk, and calls that an I/O error.
+    return any(words in text for words in ("disk is full", "no space left", "disk i/o error"))
 
 
 def normalised(url: str) -> URL:

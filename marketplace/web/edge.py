@@ -1,6 +1,5 @@
 """The edge of a request: its session, its commit, and what its errors become."""
 
-import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from marketplace.infra.db import Database
+from marketplace.infra.db import Database, is_disk_full
 from marketplace.kernel.errors import (
     CaravanError,
     Conflict,
@@ -183,35 +182,14 @@ def _on_http(error: HTTPException) -> Response:
 def _on_unexpected(error: Exception) -> Response:
     if isinstance(error, CaravanError):
         return _on_expected(error)
+    if is_disk_full(error):
+        log.error("disk.full", request_id=g.request_id, exc_info=error)
+        message = _("The store's disk is full, so nothing was saved. Please tell its operator.")
+        return _answer(503, message, rule="disk.full")
     if isinstance(error, OperationalError):
-        return _on_operational(error)
-    if isinstance(error, OSError):
-        return _on_os(error)
-    return _on_bug(error)
-
-
-def _on_operational(error: OperationalError) -> Response:
-    log.error("database.failed", request_id=g.request_id, exc_info=error)
-    text = str(error.orig).lower()
-    if "disk is full" in text or "no space left" in text or "disk i/o error" in text:
-        return _disk_full()
-    message = _("The database did not answer, so nothing was saved. Please try again.")
-    return _answer(503, message, rule="database")
-
-
-def _on_os(error: OSError) -> Response:
-    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-        return _on_bug(error)
-    log.error("disk.full", request_id=g.request_id, exc_info=error)
-    return _disk_full()
-
-
-def _disk_full() -> Response:
-    message = _("The store's disk is full, so nothing was saved. Please tell its operator.")
-    return _answer(503, message, rule="disk.full")
-
-
-def _on_bug(error: Exception) -> Response:
+        log.error("database.failed", request_id=g.request_id, exc_info=error)
+        message = _("The database did not answer, so nothing was saved. Please try again.")
+        return _answer(503, message, rule="database")
     log.error("request.failed", request_id=g.request_id, path=request.path, exc_info=error)
     message = _("Something went wrong on our side. Nothing was saved; please try again.")
     return _answer(500, message)
@@ -227,9 +205,6 @@ def install(app: Flask) -> None:
     app.before_request(_begin)
     app.after_request(_settle)
     app.teardown_request(_close)
-    app.register_error_handler(CaravanError, _on_expected)
     app.register_error_handler(HTTPException, _on_http)
-    app.register_error_handler(OperationalError, _on_operational)
-    app.register_error_handler(OSError, _on_os)
-    app.register_error_handler(Exception, _on_bug)
+    app.register_error_handler(Exception, _on_unexpected)
     app.context_processor(lambda: {"actor": actor()})
