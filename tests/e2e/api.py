@@ -42,10 +42,18 @@ class Person:
 
     def start(self, ident: str, action: str, **values: str) -> str:
         """Run an app. Returns: the run's path."""
-        page = f"/apps/{ident}"
-        asked = ALLOW.search(self.client.get(page).text)
-        first = {"-action": action, "-allow": asked[1] if asked else ""}
-        answer = self.post(f"{page}/runs", page, **first, **values)
+        return self.press(ident, self.hidden(ident) | {"-action": action} | values)
+
+    def hidden(self, ident: str) -> dict[str, str]:
+        """What an app's form sends besides what a person fills in."""
+        page = self.client.get(f"/apps/{ident}").text
+        token, asked = CSRF.search(page), ALLOW.search(page)
+        assert token, page
+        return {"csrf_token": token[1], "-allow": asked[1] if asked else ""}
+
+    def press(self, ident: str, fields: dict[str, str]) -> str:
+        """Send an app's form that is filled in. Returns: the run's path."""
+        answer = self.client.post(f"/apps/{ident}/runs", data=fields)
         assert answer.status_code == 200, answer.text
         found = RUN.search(str(answer.url))
         assert found, answer.url
