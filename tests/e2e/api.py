@@ -19,9 +19,19 @@ class Person:
 
     url: str
     client: httpx.Client = field(init=False)
+    _csrf_token: str = ""
 
     def __post_init__(self) -> None:
         self.client = httpx.Client(base_url=self.url, timeout=30, follow_redirects=True)
+
+    @property
+    def csrf_token(self) -> str:
+        """The token of this person's forms, read once from a page that has one."""
+        if not self._csrf_token:
+            found = CSRF.search(self.client.get("/accounts/settings").text)
+            assert found, "The settings have no form."
+            self._csrf_token = found[1]
+        return self._csrf_token
 
     def post(self, path: str, form_page: str, **values: str) -> httpx.Response:
         """Send a form with the token of the page it stands on."""

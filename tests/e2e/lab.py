@@ -4,7 +4,8 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ class Lab:
     store: Store
     operator: Person
     token: str
+    # One for all: each client of its own would read the system's certificates first.
+    client: httpx.Client = field(default_factory=partial(httpx.Client, timeout=30))
 
     @classmethod
     def open(cls, folder: Path, **environment: str) -> "Lab":
@@ -67,19 +70,19 @@ class Lab:
 
     def upload(self, data: bytes, token: str | None = None) -> httpx.Response:
         """What the API says to a bundle."""
-        return httpx.post(
+        return self.client.post(
             f"{self.store.url}/api/v1/releases",
             files={"bundle": ("app.caravan", data)},
             headers={"Authorization": f"Bearer {token or self.token}"},
-            timeout=30,
         )
+
+    def asked(self, url: str) -> httpx.Response:
+        """What the API answers the operator's token."""
+        return self.client.get(url, headers={"Authorization": f"Bearer {self.token}"})
 
     def state_of(self, release: str) -> str:
         """How far a release is."""
-        answer = httpx.get(
-            f"{self.store.url}/api/v1/releases/{release}",
-            headers={"Authorization": f"Bearer {self.token}"},
-        )
+        answer = self.asked(f"{self.store.url}/api/v1/releases/{release}")
         found: dict[str, Any] = answer.json()
         assert found["state"] != "rejected", found
         return str(found["state"])
@@ -110,6 +113,7 @@ class Lab:
     def close(self) -> None:
         """Close the store."""
         self.operator.close()
+        self.client.close()
         assert self.store.stop() == 0
 
 

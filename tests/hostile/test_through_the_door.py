@@ -4,13 +4,14 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
-import httpx
 import pytest
 from caravan.bundle import pack
 
@@ -41,10 +42,13 @@ name = "kv.user"
 reason = "The attack may need it."
 """
 NEIGHBOUR = "    yield str(ctx.kv.user.incr('count'))\n"
+ALLOW = "kv.user,llm.generate"
 AT_ONCE = 3
 WAITING = 15
 # Memory that Python may keep for itself after some hundred requests, in MiB.
 SLACK_MB = 40
+# Between two runs of the neighbour: several in each second, and time for the attacks.
+BREATH_S = 0.2
 
 
 @dataclass
@@ -87,35 +91,54 @@ def submit(lab: Lab, name: str, data: bytes, states: dict[str, dict[str, Any]]) 
     states[name] = answer.json() | {"status": answer.status_code}
 
 
-def settle(lab: Lab, states: dict[str, dict[str, Any]]) -> None:
-    """Wait until the checks of every upload have ended, and keep what they found."""
-    headers = {"Authorization": f"Bearer {lab.token}"}
-    for name, state in states.items():
-        if "checks_url" in state and state["state"] == "checking":
+def settle(lab: Lab, states: dict[str, dict[str, Any]], name: str) -> None:
+    """Wait until the checks of an upload have ended, and keep what they found."""
+    state = states[name]
 
-            def is_decided(name: str = name, url: str = state["checks_url"]) -> bool:
-                states[name] |= httpx.get(url, headers=headers, timeout=30).json()
-                return bool(states[name]["state"] != "checking")
+    def is_decided() -> bool:
+        state.update(lab.asked(state["checks_url"]).json())
+        return bool(state["state"] != "checking")
 
-            until(is_decided, 120)
+    if state.get("state") == "checking":
+        until(is_decided, 120)
 
 
-def upload_all(stage: Stage) -> None:
+def upload_all(stage: Stage, come_in: Callable[[str], None]) -> None:
+    """Upload every case; each that came in is told at once, so that it runs beside the others."""
     bundles = {name: make(ident_of(name)) for name, (_, make) in UPLOADS.items()}
     bundles |= {name: bundle_of(name, body) for name, (body, _) in RUNS.items()}
-    waiting = 0
+    waiting: deque[str] = deque()
+
+    def take_oldest() -> None:
+        # Checks are made in the order of the uploads.
+        name = waiting.popleft()
+        settle(stage.lab, stage.states, name)
+        if name in RUNS and stage.states[name].get("state") == "published":
+            come_in(name)
+
     for name, data in bundles.items():
         submit(stage.lab, name, data, stage.states)
-        waiting += "checks_url" in stage.states[name]
-        if waiting >= WAITING:
-            settle(stage.lab, stage.states)
-            waiting = 0
-    settle(stage.lab, stage.states)
+        waiting.append(name)
+        if len(waiting) >= WAITING:
+            take_oldest()
+    while waiting:
+        take_oldest()
+
+
+def begin(person: Person, ident: str) -> str:
+    """Run an app without the pages around it, which other tests look at. Returns: its path."""
+    answer = person.client.post(
+        f"/apps/{ident}/runs",
+        data={"csrf_token": person.csrf_token, "-action": "go", "-allow": ALLOW},
+        follow_redirects=False,
+    )
+    assert answer.status_code == 303, answer.text
+    return answer.headers["Location"]
 
 
 def carry_out(stage: Stage, person: Person, name: str) -> None:
     began = time.monotonic()
-    run = person.start(ident_of(name), "go")
+    run = begin(person, ident_of(name))
     person.events(run)
     stage.spans[name] = (began, time.monotonic())
     stage.audits[name] = audit_of(stage.lab, run)
@@ -151,8 +174,9 @@ def live_beside(stage: Stage, person: Person, done: threading.Event) -> None:
     """The neighbour: one small run after another, each counting one further."""
     while not done.is_set():
         began = time.monotonic()
-        events = person.events(person.start("hostile.neighbour", "go"))
+        events = person.events(begin(person, "hostile.neighbour"))
         stage.neighbours.append((began, time.monotonic(), events))
+        done.wait(BREATH_S)
 
 
 @pytest.fixture(scope="module")
@@ -170,29 +194,30 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     submit(lab, "n", pack(files("hostile.neighbour", {"app.py": HEAD + NEIGHBOUR}, more)), states)
     greeting = files("hostile.greeting", {"component.wasm": make_component()}, kind="component")
     submit(lab, "g", pack(greeting), states)
-    settle(lab, states)
+    for name in states:
+        settle(lab, states, name)
     assert {each["state"] for each in states.values()} == {"published"}, states
     for person in made.people:
         person.events(person.start("hostile.greeting", "go"))
     made.before = measures(lab)
-    upload_all(made)
     done = threading.Event()
+    free: SimpleQueue[Person] = SimpleQueue()
+    for person in made.people[:-1]:
+        free.put(person)
+
+    def one(name: str) -> None:
+        person = free.get()
+        try:
+            carry_out(made, person, name)
+        finally:
+            free.put(person)
+
     with ThreadPoolExecutor(AT_ONCE + 1) as pool:
         beside = pool.submit(live_beside, made, made.people[-1], done)
-        free = list(made.people[:-1])
-        lock = threading.Lock()
-
-        def one(name: str) -> None:
-            with lock:
-                person = free.pop()
-            try:
-                carry_out(made, person, name)
-            finally:
-                with lock:
-                    free.append(person)
-
-        came_in = [name for name in RUNS if made.states[name].get("state") == "published"]
-        list(pool.map(one, came_in))
+        going: list[Future[None]] = []
+        upload_all(made, lambda name: going.append(pool.submit(one, name)))
+        for each in going:
+            each.result(120)
         done.set()
         beside.result(60)
     until(lambda: measures(lab)["runners processes"] <= made.before["runners processes"])
