@@ -39,6 +39,7 @@ from marketplace.publishing import views as publishing_views
 from marketplace.review import jobs as review_jobs
 from marketplace.review import queries as review_queries
 from marketplace.review import views as review_views
+from marketplace.review import views_reports as reports_views
 from marketplace.runs import jobs as runs_jobs
 from marketplace.runs import queries as runs_queries
 from marketplace.runs import views as runs_views
@@ -159,6 +160,7 @@ def create_app(settings: Settings) -> Flask:
         publishing_views.blueprint(store, billing_queries.earned, review_queries.findings)
     )
     app.register_blueprint(review_views.blueprint(store))
+    app.register_blueprint(reports_views.bp)
     app.register_blueprint(billing_views.bp)
     app.register_blueprint(ads_views.bp)
     app.register_blueprint(runs_views.blueprint(database, executor, logs, settings.runs))

@@ -19,7 +19,7 @@ from marketplace.billing.models import (
     Refund,
 )
 from marketplace.billing.ports import Gateway, Notice
-from marketplace.catalog.models import App, Product
+from marketplace.catalog.models import App, AppState, Product
 from marketplace.infra import jobs
 from marketplace.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from marketplace.kernel.ids import AccountId, OrderId, ProductId, new_id
@@ -93,9 +93,10 @@ def _newest_scheme(session: Session, line: Line, now: datetime) -> FeeScheme | N
 def on_sale(session: Session, product_id: ProductId) -> tuple[Product, App]:
     """A product that can be bought, and its app. Raises: ProductNotFound."""
     product = session.get(Product, product_id)
-    if product is None or not product.active:
+    app = session.get(App, product.app_id) if product is not None and product.active else None
+    if product is None or app is None or app.state is not AppState.LISTED:
         raise ProductNotFound(_("This is not on sale. The app's page shows what is."))
-    return product, session.get_one(App, product.app_id)
+    return product, app
 
 
 def checkout(

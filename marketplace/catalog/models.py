@@ -55,7 +55,8 @@ class App(SQLModel, table=True):
 
     What lists are ordered by stands here too: `score`, `rating_score` and `trend` come from
     `catalog.ranking`, `search_row` is the number search files it under, and the price is that
-    of the cheapest product that opens it.
+    of the cheapest product that opens it. `blocked_reason` tells its developer why it was taken
+    down, "" unless it is BLOCKED.
     """
 
     __tablename__ = "catalog_app"
@@ -89,6 +90,7 @@ class App(SQLModel, table=True):
     trend: float = 0.0
     score: float = 1.0
     search_row: int | None = Field(default=None, sa_type=BigInteger, unique=True)
+    blocked_reason: str = Field(default="", max_length=2000)
     price_micros: int | None = Field(default=None, sa_type=BigInteger)
     currency: str | None = Field(default=None, max_length=3)
     created_at: datetime = Field(sa_type=UtcDateTime)

@@ -171,10 +171,11 @@ class WaitingReview:
 
 @dataclass(frozen=True)
 class Version:
-    """One published version."""
+    """One published version; `changes` is what its developer says is new in it."""
 
     version: str
     published_at: datetime
+    changes: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import JSON, type_coerce
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import Select
@@ -193,13 +194,14 @@ def _app_with_all(
 
 
 def _versions(session: Session, app_id: AppId) -> list[Version]:
+    changes = type_coerce(Release.manifest, JSON)[("app", "changes")].as_string()
     rows = session.exec(
-        select(Release.version, Release.state_changed_at)
+        select(Release.version, Release.state_changed_at, changes)
         .where(Release.app_id == app_id, Release.state == ReleaseState.PUBLISHED)
         .order_by(col(Release.state_changed_at).desc())
         .limit(20)
     ).all()
-    return [Version(version, published_at) for version, published_at in rows]
+    return [Version(version, published_at, words or "") for version, published_at, words in rows]
 
 
 def developer(session: Session, developer_id: AccountId, *, locale: str) -> DeveloperPage:

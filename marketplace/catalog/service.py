@@ -102,6 +102,22 @@ def settle_price(session: Session, app: App) -> None:
     app.currency = cheapest.currency if cheapest else None
 
 
+def take_down(session: Session, app: App, *, reason: str) -> None:
+    """Take an app out of the store: nobody finds, buys or starts it until it is put back.
+
+    What people bought and ran stays in their records.
+    """
+    app.state, app.blocked_reason = AppState.BLOCKED, reason
+    search.index(session, app)
+
+
+def put_back(session: Session, app: App) -> None:
+    """Undo `take_down`; an app without a published release waits for one as before."""
+    app.state = AppState.LISTED if app.current_release_id else AppState.HIDDEN
+    app.blocked_reason = ""
+    search.index(session, app)
+
+
 def count_run(session: Session, app_id: AppId, person_id: AccountId, *, now: datetime) -> None:
     """Count one run that a person finished at `now`; the store's order follows people.
 

@@ -54,6 +54,7 @@ class AppReleases:
     name: str
     is_listed: bool
     releases: Sequence[ReleaseRow]
+    blocked_reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ def releases(
             )
             for release in found
         ],
+        blocked_reason=app.blocked_reason,
     )
 
 

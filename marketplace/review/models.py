@@ -1,13 +1,13 @@
-"""Review tables: what the checks found."""
+"""Review tables: what the checks found, and what people report."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Uuid
+from sqlalchemy import Index, Uuid
 from sqlmodel import Field, SQLModel
 
 from marketplace.infra.types import UtcDateTime
-from marketplace.kernel.ids import ReleaseId, new_id
+from marketplace.kernel.ids import AccountId, AppId, ReleaseId, new_id
 
 
 class CheckResult(SQLModel, table=True):
@@ -25,3 +25,20 @@ class CheckResult(SQLModel, table=True):
     line: int | None = None
     fix: str | None = None
     found_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class AppReport(SQLModel, table=True):
+    """That one person says something is wrong with an app; it is open until `decided_at`."""
+
+    __tablename__ = "review_app_report"
+    __table_args__ = (Index("ix_review_app_report_open", "decided_at", "created_at"),)
+
+    app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
+    reporter_id: AccountId = Field(
+        primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id"
+    )
+    kind: str = Field(max_length=20)
+    words: str = Field(default="", max_length=2000)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    decided_by: AccountId | None = Field(default=None, sa_type=Uuid)

@@ -1,7 +1,7 @@
 """What each page of the reviewers' desk shows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -58,3 +58,45 @@ class ReleasePage:
     verdict: str
     reason: str = ""
     error: str = ""
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """What one person says is wrong with an app."""
+
+    kind: str
+    words: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ReportedApp:
+    """An app that people report, or that was taken down.
+
+    Args:
+        reports: the open ones, oldest first.
+        blocked_reason: why it was taken down, "" while it was not.
+        reason, error: what an operator wrote, and what is wrong with it.
+    """
+
+    ident: str
+    name: str
+    summary: str
+    developer: str
+    state: str
+    reports: Sequence[ReportRow]
+    blocked_reason: str = ""
+    reason: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """The form in which a person reports an app. `kinds` are (key, words)."""
+
+    ident: str
+    name: str
+    kinds: Sequence[tuple[str, str]]
+    kind: str = ""
+    words: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)

@@ -59,6 +59,18 @@ class PageCache:
                 _key, (_until, gone, _pieces) = self._pages.popitem(last=False)
                 self._bytes -= gone
 
+    def clear(self) -> None:
+        """Forget every page."""
+        with self._lock:
+            self._pages.clear()
+            self._bytes = 0
+
+
+def forget_pages() -> None:
+    """Make this process show no kept page again; another one may for `page_cache_s` seconds."""
+    cache: PageCache = current_app.extensions["page_cache"]
+    cache.clear()
+
 
 def kept(view: Callable[Args, ResponseReturnValue]) -> Callable[Args, ResponseReturnValue]:
     """A page that is the same for every visitor who is not signed in.

@@ -89,6 +89,11 @@ class AppSection(Section):
     privacy: WebAddress | None = Field(
         default=None, description="Your privacy statement, starting with `https://`."
     )
+    changes: str = Field(
+        default="",
+        max_length=2000,
+        description="What is new in this version, in Markdown; its page keeps every version's.",
+    )
 
     @field_validator("categories")
     @classmethod
