@@ -4,7 +4,9 @@ from marketplace.inference.sequences import Capacity, Step
 
 SMOOTHING = 0.2  # weight of the newest measurement in a running mean
 FIRST_CHUNK = 256  # prompt tokens of a step until one was measured
-LEAST_CHUNK = 32  # prompt tokens below which a step is not made smaller
+LEAST_CHUNK = 64  # prompt tokens below which a step is not made smaller: processors slow down
+STALL_STEPS = 8  # decoding steps for which answers may wait while prompts are read
+LONGEST_STALL_S = 1.0
 FIRST_DECODE_COST = 2.0  # what a generated token costs, in prompt tokens, until it was measured
 HIGHEST_DECODE_COST = 64.0
 FIRST_GUESS_S = 2.0  # service time assumed before any request has ended
@@ -16,6 +18,7 @@ class Pace:
     Attributes:
         decode_cost: what a generated token costs, in prompt tokens.
         service_s: from a request's admission to its end.
+        decode_s: what the newest step took in which nothing was read.
     """
 
     def __init__(self, capacity: Capacity) -> None:
@@ -23,12 +26,13 @@ class Pace:
         self._prefill_tokens_per_s: float | None = None
         self.decode_cost = FIRST_DECODE_COST
         self.service_s = FIRST_GUESS_S
+        self.decode_s = 0.0
 
     def prefill_budget(self, decoding: int) -> int:
         """Prompt tokens of the next step: as many as memory, fairness and patience allow.
 
-        On a machine that reads 400 tokens a second, a step of 0.15 s takes 60 of them: whoever
-        waits for the next token, for a first one or for a stop to be heard, waits no longer.
+        On a machine that reads 800 tokens a second, a step of 0.15 s takes 120 of them: whoever
+        waits for a first token or for a stop to be heard waits no longer.
         """
         room = self._capacity.batch_tokens - decoding
         if decoding:
@@ -37,6 +41,15 @@ class Pace:
             return min(room, FIRST_CHUNK)
         in_time = self._prefill_tokens_per_s * self._capacity.step_s
         return room if in_time >= room else min(room, max(LEAST_CHUNK, int(in_time)))
+
+    @property
+    def stall_s(self) -> float:
+        """How long answers being written may wait for prompts that are being read.
+
+        A step of few answers costs nearly as much as one of many, so it pays to read first and to
+        write together. Writing still has a ninth of the time at least, and a token every second.
+        """
+        return min(LONGEST_STALL_S, STALL_STEPS * self.decode_s)
 
     def served(self, took_s: float) -> None:
         """Learn from a request that ended."""
@@ -53,6 +66,8 @@ class Pace:
             self._prefill_tokens_per_s = (
                 rate if known is None else known + SMOOTHING * (rate - known)
             )
-        elif not tokens and known is not None and step.decoding:
-            cost = min(HIGHEST_DECODE_COST, took_s / len(step.decoding) * known)
-            self.decode_cost += SMOOTHING * (cost - self.decode_cost)
+        elif not tokens and step.decoding:
+            self.decode_s = took_s
+            if known is not None:
+                cost = min(HIGHEST_DECODE_COST, took_s / len(step.decoding) * known)
+                self.decode_cost += SMOOTHING * (cost - self.decode_cost)

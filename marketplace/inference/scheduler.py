@@ -15,7 +15,7 @@ import numpy as np
 from marketplace.inference import fairness
 from marketplace.inference.fairness import App, FairQueue
 from marketplace.inference.ledger import Ledger, Transfer
-from marketplace.inference.pace import Pace
+from marketplace.inference.pace import LEAST_CHUNK, Pace
 from marketplace.inference.ports import BadGeneration, QueueFull
 from marketplace.inference.prefixes import Content, coming
 from marketplace.inference.sequences import (
@@ -144,9 +144,17 @@ class Scheduler:
         for adapter, lane in self._lanes.items():
             if lane.is_ready:
                 self._lanes.move_to_end(adapter)
-                chunks = self._chunks(lane)
-                return Step(adapter, tuple(transfers), lane.decoding, chunks)
+                return self._step(adapter, lane, tuple(transfers), now)
         return Step(transfers=tuple(transfers))
+
+    def _step(
+        self, adapter: str | None, lane: Lane, transfers: tuple[Transfer, ...], now: float
+    ) -> Step:
+        """Read or write. Computed in one step the two would cost the sum of both."""
+        is_due = lane.has_read and now - lane.written_at >= self._pace.stall_s
+        if not (lane.decoding and is_due) and (chunks := self._chunks(lane)):
+            return Step(adapter, transfers, chunks=chunks)
+        return Step(adapter, transfers, lane.decoding)
 
     def settle(self, step: Step, now: float, took_s: float = 0.0) -> None:
         """Book what a computed step has read and written.
@@ -158,8 +166,11 @@ class Scheduler:
         lane = self._lanes.get(step.adapter)
         if lane is None:
             return
-        for person, decoding in lane.shares:
-            fairness.charge(person, self._pace.decode_cost * decoding)
+        lane.has_read = bool(step.chunks)
+        if step.decoding:
+            lane.written_at = now
+            for person, decoding in lane.shares:
+                fairness.charge(person, self._pace.decode_cost * decoding)
         for sequence in step.decoding:
             if sequence.state is State.DECODING:
                 sequence.hold(sequence.content.length + 1, now)
@@ -351,15 +362,20 @@ class Scheduler:
         """The prompt tokens of a step: whose app, then who, was given least comes first."""
         ready = [sequence for sequence in lane.prefilling if sequence.waits_for is None]
         ready.sort(key=lambda s: (s.person.app.counter, s.person.counter, s.admission))
-        budget = self._pace.prefill_budget(len(lane.decoding))
-        chunks = []
+        usual = budget = self._pace.prefill_budget(len(lane.decoding))
+        # A short rest costs a step of its own nearly as much as a long one, so it is read as well.
+        most = min(self.capacity.batch_tokens, usual + usual // 2)
+        chunks: list[Chunk] = []
         for sequence in ready:
-            if budget <= 0:
+            # Parts of unequal length are computed one after another, and the smallest slowest.
+            if chunks and budget < min(LEAST_CHUNK, usual // 2):
                 break
             start = sequence.content.length
-            chunk = Chunk(sequence, start, min(budget, sequence.to_read - start))
+            left = sequence.to_read - start
+            chunk = Chunk(sequence, start, left if left <= most else min(left, budget))
             chunks.append(chunk)
             budget -= chunk.count
+            most = budget
         return tuple(sorted(chunks, key=lambda chunk: chunk.sequence.place))
 
     def _refuse_when_full(self, app: "App[Sequence]") -> None:

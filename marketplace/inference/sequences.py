@@ -168,7 +168,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One computing step: first the transfers, then one token for each of `decoding`, and chunks.
+    """One computing step: first the transfers, then one token for each of `decoding`, or chunks.
 
     Both `decoding` and `chunks` are ordered by place.
     """
@@ -186,9 +186,16 @@ class Step:
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """The sequences of one adapter: only they are computed together."""
+    """The sequences of one adapter: only they are computed together.
+
+    Args:
+        written_at: when those who decode last had a token each.
+        has_read: whether something was read since.
+    """
 
     prefilling: list[Sequence] = field(default_factory=list)
+    written_at: float = 0.0
+    has_read: bool = False
     decoding: tuple[Sequence, ...] = ()
     shares: "tuple[tuple[Person[Sequence], int], ...]" = ()
 

@@ -46,7 +46,7 @@ class InferenceSettings(BaseModel):
         default=512,
         ge=16,
         le=16_384,
-        description="Most prompt tokens read in a step while other answers are being written. "
+        description="Most prompt tokens read in a step while other answers wait to go on. "
         "Smaller keeps running answers smoother, larger starts new ones sooner.",
     )
     step_ms: int = Field(
