@@ -35,6 +35,7 @@ from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.infra.egress import Egress
 from marketplace.infra.jobs import Handler
+from marketplace.infra.vault import Vault
 from marketplace.publishing import views as publishing_views
 from marketplace.review import jobs as review_jobs
 from marketplace.review import queries as review_queries
@@ -46,6 +47,7 @@ from marketplace.runs import views as runs_views
 from marketplace.runs import views_audit as audit_views
 from marketplace.runs import views_consent as consent_views
 from marketplace.runs import views_developer as developer_views
+from marketplace.runs import views_settings as settings_views
 from marketplace.runs import wishes
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs
@@ -70,6 +72,12 @@ def run_logs(settings: Settings) -> tuple[EventLogs, AuditLogs]:
     """Where runs leave their events and their audit logs: one folder."""
     folder = settings.folder / "runs"
     return EventLogs(folder), AuditLogs(folder, most_bytes=settings.runs.audit_bytes)
+
+
+def vault(settings: Settings) -> Vault:
+    """What seals the secrets of people."""
+    previous = settings.previous_secret_key.get_secret_value()
+    return Vault(settings.signing_key(), [previous] if previous else [])
 
 
 def pseudonym_maker(settings: Settings) -> "PseudonymMaker":
@@ -122,6 +130,7 @@ def create_app(settings: Settings) -> Flask:
     engine = language_model(settings)
     sandbox = RunnerClient(settings.socket("runners"), settings.cache_dir())
     logs, audits = run_logs(settings)
+    secrets = vault(settings)
     executor = Executor(
         database=database,
         sandbox=sandbox,
@@ -134,6 +143,7 @@ def create_app(settings: Settings) -> Flask:
         sandbox_settings=settings.sandbox,
         folder=settings.folder / "executors",
         pseudonym=pseudonym_maker(settings),
+        vault=secrets,
     )
     app.extensions["executor"] = executor
 
@@ -147,6 +157,7 @@ def create_app(settings: Settings) -> Flask:
             session,
             listed,
             release,
+            secrets,
             person_id=person.id if person else None,
             unavailable=unavailable and _(unavailable),
             again=request.args.get("again", type=UUID),
@@ -163,10 +174,11 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(reports_views.bp)
     app.register_blueprint(billing_views.bp)
     app.register_blueprint(ads_views.bp)
-    app.register_blueprint(runs_views.blueprint(database, executor, logs, settings.runs))
+    app.register_blueprint(runs_views.blueprint(database, executor, logs, settings.runs, secrets))
     app.register_blueprint(audit_views.blueprint(audits))
     app.register_blueprint(developer_views.blueprint(database, engine, audits, settings.runs))
     app.register_blueprint(consent_views.blueprint(executor))
+    app.register_blueprint(settings_views.blueprint(secrets))
     app.register_blueprint(admin_views.blueprint(patient(settings, database, engine, sandbox)))
     return app
 

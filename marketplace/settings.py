@@ -58,8 +58,13 @@ class Settings(BaseSettings):
     )
     secret_key: SecretStr = Field(
         SecretStr(""),
-        description="Signs form tokens and pseudonyms. In development one is made and kept in "
-        "the data folder; in production it must be given.",
+        description="Signs form tokens and pseudonyms, seals people's secrets. In development one "
+        "is made and kept in the data folder; in production it must be given.",
+    )
+    previous_secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="The secret key before this one, while people's secrets are still sealed with "
+        "it. Saving a secret again seals it with the new key; one that no key opens is asked for.",
     )
     web: WebSettings = Field(WebSettings(), description="How the store is reached.")
     mail: MailSettings = Field(MailSettings(), description="How letters leave the store.")

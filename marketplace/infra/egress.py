@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -60,6 +60,10 @@ class BadRequest(Invalid):
     """The request is not one that can be sent."""
 
 
+class SecretElsewhere(Forbidden):
+    """A secret was to go where its setting does not send it."""
+
+
 class AnswerTooLong(TooLarge):
     """The answer is longer than an app may fetch."""
 
@@ -76,6 +80,21 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A person's secret, and the only place it is sent to.
+
+    Args:
+        placeholder: what stands for it in the app's request.
+        header: the only header it may be in; `host`: the only one it goes to, over https.
+    """
+
+    placeholder: str
+    value: str = field(repr=False)
+    header: str
+    host: str
 
 
 @dataclass(frozen=True)
@@ -134,26 +153,36 @@ class Egress:
         self._connect = connect
         self._tls = ssl.create_default_context()
 
-    def fetch(self, request: Request, *, allow: Collection[str]) -> Response:
+    def fetch(
+        self, request: Request, *, allow: Collection[str], secrets: Collection[Secret] = ()
+    ) -> Response:
         """Send one request and follow its redirects, each held to the same rules.
 
         Args:
             allow: host names, and `*.example.org` for all below it.
-        Raises: OffList, NotPublic, BadRequest, AnswerTooLong, NoAnswer.
+            secrets: put in place of their placeholders on the wire, and taken out of the answer.
+        Raises: OffList, NotPublic, BadRequest, SecretElsewhere, AnswerTooLong, NoAnswer.
         """
         if len(request.body) > self._settings.request_bytes:
             raise BadRequest("The body of the request is too long.", rule="http.too-long")
         deadline = time.monotonic() + self._settings.timeout_s
         for count in range(1, self._settings.max_redirects + 2):
-            answer = replace(self._once(request, allow, deadline), requests=count)
+            answer = replace(self._once(request, allow, secrets, deadline), requests=count)
             following = _following(request, answer)
             if following is None:
-                return answer
+                return _without(secrets, answer)
             request = following
         raise NoAnswer("The host redirects in a circle.", rule="http.redirects")
 
-    def _once(self, request: Request, allow: Collection[str], deadline: float) -> Response:
+    def _once(
+        self,
+        request: Request,
+        allow: Collection[str],
+        secrets: Collection[Secret],
+        deadline: float,
+    ) -> Response:
         parts, host, port = _target(request, allow)
+        request = _with(secrets, request, parts.scheme, host)
         address = self._pinned(host, port)
         path = quote(urlunsplit(("", "", parts.path or "/", parts.query, "")), safe=SAFE)
         try:
@@ -171,8 +200,10 @@ class Egress:
             said = "took too long" if late else "could not be reached or broke off"
             rule = "http.timeout" if late else "http.unreachable"
             raise NoAnswer(f"“{host}” {said}. Try again later.", rule=rule) from error
-        except ValueError as error:
-            raise BadRequest(f"The request cannot be sent: {error}.", rule="http.header") from error
+        except ValueError:
+            # What http.client says of it quotes the value, which may be a secret.
+            message = "A header holds a character that none may hold, such as a line break."
+            raise BadRequest(message, rule="http.header") from None
 
     def _pinned(self, host: str, port: int) -> str:
         try:
@@ -248,13 +279,54 @@ def _target(request: Request, allow: Collection[str]) -> tuple[SplitResult, str,
     return parts, host, port
 
 
+def _with(secrets: Collection[Secret], request: Request, scheme: str, host: str) -> Request:
+    """The request with the secrets in their places. Raises: SecretElsewhere."""
+    headers = dict(request.headers)
+    for secret in secrets:
+        if secret.placeholder in unquote(request.url):
+            raise _elsewhere(secret, "an address")
+        for name, value in headers.items():
+            if secret.placeholder not in value:
+                continue
+            if name.lower() != secret.header.lower():
+                raise _elsewhere(secret, f"the header {name}")
+            if scheme != "https" or not is_allowed(host, [secret.host]):
+                raise _elsewhere(secret, f"{scheme}://{host}")
+            headers[name] = value.replace(secret.placeholder, secret.value)
+    return replace(request, headers=headers)
+
+
+def _elsewhere(secret: Secret, where: str) -> SecretElsewhere:
+    return SecretElsewhere(
+        f"“{secret.placeholder}” is sent in the header {secret.header} to https://{secret.host} "
+        f"alone, and not in or to {where}.",
+        rule="http.secret",
+    )
+
+
+def _told(secrets: Collection[Secret], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret.value, secret.placeholder)
+    return text
+
+
+def _without(secrets: Collection[Secret], answer: Response) -> Response:
+    """The answer of a host that says back what it was sent, as the app may see it."""
+    body = answer.body
+    for secret in secrets:
+        body = body.replace(secret.value.encode(), secret.placeholder.encode())
+    headers = {name: _told(secrets, value) for name, value in answer.headers.items()}
+    return replace(answer, headers=headers, body=body)
+
+
 def _following(request: Request, answer: Response) -> Request | None:
     """The request a redirect asks for, or None where the answer stands."""
     where = answer.headers.get("location")
     if answer.status not in REDIRECTS or where is None or request.method not in {"GET", "HEAD"}:
         return None
     url = urljoin(request.url, where)
-    if urlsplit(url).netloc == urlsplit(request.url).netloc:
+    before, after = urlsplit(request.url), urlsplit(url)
+    if before.netloc == after.netloc and after.scheme in {before.scheme, "https"}:
         return replace(request, url=url)
-    # Another host learns nothing that was meant for the first.
+    # Another host, and whoever listens where nothing is encrypted, learns nothing of the headers.
     return Request(request.method, url)

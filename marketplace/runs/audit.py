@@ -2,9 +2,11 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from caravan import withheld
 
 from marketplace.kernel.ids import RunId
 
@@ -58,19 +60,25 @@ class AuditWriter:
 
     def __init__(self, path: Path, most_bytes: int) -> None:
         self._file = path.open("ab", buffering=0)
+        self._secrets: Collection[str] = ()
         before = self._file.tell()
         self._left_bytes = most_bytes - before
         if before and not path.read_bytes().endswith(b"\n"):
             self._file.write(b"\n")
 
-    def begin(self, header: Mapping[str, Any]) -> None:
-        """The first line: what the run was given."""
+    def begin(self, header: Mapping[str, Any], secrets: Collection[str] = ()) -> None:
+        """The first line: what the run was given.
+
+        Args:
+            secrets: texts that stand in no line of this log, whatever the app does with them.
+        """
+        self._secrets = secrets
         self._append({"v": VERSION, **header})
 
     def call(self, line: dict[str, Any]) -> None:
         """One host call, as `sandbox.desk` tells it."""
         try:
-            text = _dumped(line)
+            text = _dumped(withheld.without(self._secrets, line))
         except RecursionError:
             # So deep that it could just be read; what it was is told by its refusal.
             self._append(without_contents(line))

@@ -13,6 +13,7 @@ from marketplace.catalog.models import App, Release
 from marketplace.catalog.permissions import Asked
 from marketplace.kernel.errors import Forbidden, NotFound
 from marketplace.kernel.ids import AccountId, AppId
+from marketplace.runs import preferences
 from marketplace.runs.models import Consent
 from marketplace.runs.pages import Allowed
 from marketplace.web.i18n import gettext as _
@@ -140,6 +141,7 @@ def mine(session: Session, person_id: AccountId, *, locale: str) -> Sequence[All
                 version=consent.version,
                 given_at=consent.given_at,
                 items=asked(items),
+                has_settings=release is not None and preferences.is_asked(release.manifest),
             )
         )
     return found

@@ -5,13 +5,14 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
+from caravan import withheld
 from sqlmodel import Session, col, select
 
 from marketplace.ads import service as ads
@@ -21,11 +22,12 @@ from marketplace.inference.ports import Inference
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.infra.egress import Egress
+from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Limited
 from marketplace.kernel.ids import AccountId, AppId, RunId
 from marketplace.publishing import code
-from marketplace.runs import budgets, grants, metering, wishes
+from marketplace.runs import budgets, grants, metering, preferences, secret_input, wishes
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.host_calls import Desk
@@ -66,6 +68,7 @@ class Executor:
     Args:
         folder: where lock files lie; shared by the web processes of this host.
         pseudonym: (app ident, person id) → what the app may know the person by.
+        vault: opens the secrets of people for the run that needs them.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Executor:
         sandbox_settings: SandboxSettings,
         folder: Path,
         pseudonym: Callable[[str, object], str],
+        vault: Vault,
     ) -> None:
         self._database = database
         self._sandbox = sandbox
@@ -94,6 +98,7 @@ class Executor:
         self._sandbox_settings = sandbox_settings
         self._folder = folder
         self._pseudonym = pseudonym
+        self._vault = vault
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._stops: dict[RunId, Callable[[], None]] = {}
@@ -258,6 +263,8 @@ class Executor:
             release = session.get_one(Release, run.release_id)
             app = session.get_one(App, run.app_id)
             left = budgets.left(session, self._parties(run), now=utc_now())
+            asked = secret_input.opened(run, release, self._vault)
+            person = AccountId(run.person_id)
             grant = grants.grant_for(
                 run,
                 app,
@@ -265,20 +272,22 @@ class Executor:
                 self._settings,
                 pseudonym=self._pseudonym(app.ident, run.person_id),
                 left=left,
+                known=preferences.known(session, self._vault, person, app.id, release.manifest),
+                withheld=asked.secrets.values(),
             )
             job = Job(
                 run_id=str(run.id),
                 code=code.load(self._blobs, release),
                 entry=release.manifest["runtime"]["entry"],
                 action=run.action,
-                input_json=grants.input_json(run),
+                input_json=grants.input_json(asked.values),
                 seed=grant.seed,
                 started_at=run.created_at,
                 grants=grant.permissions,
                 limits=grants.limits_of(release, self._sandbox_settings, left),
                 locale=run.locale,
             )
-            header = grants.header(run, grant, release)
+            header = grants.header(run, grant, release, list(asked.secrets))
         events.write("started", {})
         desk = Desk(
             grant,
@@ -295,20 +304,29 @@ class Executor:
         with self._lock:
             self._stops[run_id] = stop_all
         with closing(self._audits.open(run_id)) as audit:
-            audit.begin(header)
+            audit.begin(header, grant.withheld)
             try:
                 outcome = self._sandbox.run(job, desk, stop, audit.call)
             finally:
                 desk.close()
             with self._database.writing() as session:
-                run = self._end(session, run_id, outcome, desk, was_stopped=stop.is_set())
+                run = self._end(
+                    session, run_id, outcome, desk, grant.withheld, was_stopped=stop.is_set()
+                )
             used = {"cpu_ms": run.cpu_ms, "wall_ms": run.wall_ms, "host_calls": run.host_calls}
             audit.end(run.state.value, run.error_rule, **used)
         if run.state is RunState.FAILED:
             events.write("failed", {"message": run.error_message})
 
     def _end(
-        self, session: Session, run_id: RunId, outcome: Outcome, desk: Desk, *, was_stopped: bool
+        self,
+        session: Session,
+        run_id: RunId,
+        outcome: Outcome,
+        desk: Desk,
+        secrets: Collection[str],
+        *,
+        was_stopped: bool,
     ) -> Run:
         run = session.get_one(Run, run_id, with_for_update=True)
         now = utc_now()
@@ -320,8 +338,11 @@ class Executor:
             setattr(run, name, value)
         budgets.charge(session, self._parties(run), _used(outcome, desk), now=now)
         if target is RunState.FAILED:
-            run.error_rule, run.error_message = _reason(outcome, desk)
-            run.error_detail = mended(outcome.error.traceback) if outcome.error else None
+            run.error_rule, message = _reason(outcome, desk)
+            run.error_message = withheld.without(secrets, message)
+            # The app's developer reads it.
+            detail = mended(outcome.error.traceback) if outcome.error else None
+            run.error_detail = withheld.without(secrets, detail)
             run.price_micros = 0
             ads.void_for_run(session, run_id, now=now)
         if target is not RunState.FAILED:

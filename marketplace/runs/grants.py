@@ -1,13 +1,16 @@
 """What one run may do: the release's requests, held down to what this store allows."""
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from marketplace.catalog.models import App, Release
 from marketplace.inference.ports import Wants
+from marketplace.infra.egress import Secret
 from marketplace.kernel.ids import AccountId, AppId, RunId
 from marketplace.runs.models import Run
+from marketplace.runs.preferences import Known
 from marketplace.runs.settings import RunSettings
 from marketplace.runs.wishes import wants_of
 from marketplace.sandbox.budgets import Amounts
@@ -24,6 +27,8 @@ class Grant:
         person: a pseudonym of the person, different in every app.
         hosts: where on the web it may go, `*.example.org` for all below.
         llm_tokens: the most tokens that may be generated in the whole run.
+        settings: what the person set for the app; `secrets`: what of it only the way out sees.
+        withheld: secret inputs, which no log of the store may hold.
         adapter: key of the LoRA its answers are computed with.
         wants: what the model that answers must be able to do.
         kv_bytes, egress_requests: the most that may be kept and fetched in the whole run.
@@ -46,18 +51,31 @@ class Grant:
     egress_requests: int
     locale: str
     seed: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    secrets: tuple[Secret, ...] = ()
+    withheld: tuple[str, ...] = ()
     adapter: str | None = None
     wants: Wants = field(default_factory=Wants)
 
 
 def grant_for(
-    run: Run, app: App, release: Release, settings: RunSettings, *, pseudonym: str, left: Amounts
+    run: Run,
+    app: App,
+    release: Release,
+    settings: RunSettings,
+    *,
+    pseudonym: str,
+    left: Amounts,
+    known: Known,
+    withheld: Collection[str],
 ) -> Grant:
     """The grant of one run. `seed` comes from the run's id, so a replay draws the same.
 
     Args:
         pseudonym: what the app may know the person by.
         left: what the hour still allows.
+        known: what the person set for the app.
+        withheld: the secrets of its input.
     """
     manifest = release.manifest
     return Grant(
@@ -78,6 +96,9 @@ def grant_for(
         egress_requests=min(settings.egress_requests, left.egress_requests),
         locale=run.locale,
         seed=run.id.int & 0x7FFFFFFFFFFFFFFF,
+        settings=known.values,
+        secrets=known.secrets,
+        withheld=tuple(withheld),
         adapter=release.adapter_key,
         wants=wants_of(manifest),
     )
@@ -100,8 +121,12 @@ def limits_of(release: Release, settings: SandboxSettings, left: Amounts) -> Lim
     )
 
 
-def header(run: Run, grant: Grant, release: Release) -> dict[str, Any]:
-    """The first line of the run's audit log: what a replay starts from."""
+def header(run: Run, grant: Grant, release: Release, withheld: list[str]) -> dict[str, Any]:
+    """The first line of the run's audit log: what a replay starts from.
+
+    Args:
+        withheld: where in the input secrets were.
+    """
     return {
         "run": str(run.id),
         "app": grant.ident,
@@ -109,6 +134,7 @@ def header(run: Run, grant: Grant, release: Release) -> dict[str, Any]:
         "bundle": release.bundle_key,
         "action": run.action,
         "input": run.input,
+        **({"withheld": withheld} if withheld else {}),
         "seed": grant.seed,
         "started_at": run.created_at.isoformat(),
         "locale": run.locale,
@@ -116,6 +142,6 @@ def header(run: Run, grant: Grant, release: Release) -> dict[str, Any]:
     }
 
 
-def input_json(run: Run) -> str:
+def input_json(values: Mapping[str, Any]) -> str:
     """The run's input as the guest gets it."""
-    return json.dumps(run.input, ensure_ascii=False)
+    return json.dumps(values, ensure_ascii=False)

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 import structlog
+from caravan import withheld
 
 from marketplace.ads import service as ads
 from marketplace.ads.models import Offer
@@ -170,19 +171,19 @@ class Desk:
         self._events.write(event, item)
 
     def _settings(self, _payload: dict[str, Any]) -> dict[str, Any]:
-        # No release of this store can declare settings yet, so every app has none.
-        return {}
+        return dict(self._grant.settings)
 
     def _queued(self, payload: dict[str, Any]) -> None:
         self._events.write("queued", {"position": int(payload.get("position", 1))})
 
     def _log(self, payload: dict[str, Any]) -> None:
+        text = str(payload.get("text", ""))
         log.info(
             "app.log",
             app=self._grant.ident,
             run=str(self._grant.run_id),
             level_of_app=str(payload.get("level"))[:16],
-            text=str(payload.get("text", ""))[:MAX_LOG_CHARS],
+            text=withheld.without(self._grant.withheld, text)[:MAX_LOG_CHARS],
         )
 
 

@@ -41,6 +41,8 @@ class IllegalMove(Conflict):
 class Run(SQLModel, table=True):
     """One run: what was asked, what came out, and what it took.
 
+    `input` has a mark in place of each secret; `sealed_input` is the whole of it while the run
+    is not over, for who carries it out, and only where there is a secret.
     The receipt's figures are whole numbers: tokens, milliseconds, bytes, millionths of money.
     """
 
@@ -57,6 +59,7 @@ class Run(SQLModel, table=True):
     person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
     action: str = Field(max_length=64)
     input: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
+    sealed_input: str | None = None
     locale: str = Field(default="en", max_length=16)
     state: RunState = Field(default=RunState.QUEUED, sa_type=enum_column(RunState))
     state_changed_at: datetime = Field(sa_type=UtcDateTime)
@@ -86,10 +89,15 @@ class Run(SQLModel, table=True):
         return self.state in ENDED
 
     def move_to(self, target: RunState, *, now: datetime) -> None:
-        """Move to `target` at `now` (aware UTC), or raise `IllegalMove` and change nothing."""
+        """Move to `target` at `now` (aware UTC), or raise `IllegalMove` and change nothing.
+
+        Effects: a run that is over has its secret inputs no more.
+        """
         if target not in NEXT_STATES[self.state]:
             raise IllegalMove(f"A run that is {self.state} cannot become {target}.")
         self.state, self.state_changed_at = target, now
+        if target in ENDED:
+            self.sealed_input = None
 
 
 NOBODY = UUID(int=0)
@@ -120,6 +128,22 @@ class Consent(SQLModel, table=True):
     items: list[str] = Field(default_factory=list, sa_type=json_column())
     version: str = Field(default="", max_length=32)
     given_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Preferences(SQLModel, table=True):
+    """What a person set for one app.
+
+    Args:
+        given: values by name; `secrets`: sealed texts by name, see `infra.vault`.
+    """
+
+    __tablename__ = "runs_preferences"
+
+    person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
+    app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
+    given: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
+    secrets: dict[str, str] = Field(default_factory=dict, sa_type=json_column())
+    changed_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Use(SQLModel, table=True):

@@ -25,6 +25,8 @@ class Panel:
         is_widened: whether they allowed an earlier version less.
         product: what must be bought first, or None.
         unavailable: a sentence why no app can run now, or None.
+        has_settings: whether the app has a page of settings or schedules.
+        needs: captions of the settings that must be made first.
     """
 
     app: App
@@ -38,6 +40,8 @@ class Panel:
     product: Product | None = None
     is_signed_in: bool = False
     unavailable: str | None = None
+    has_settings: bool = False
+    needs: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,27 @@ class Allowed:
     version: str
     given_at: datetime
     items: Sequence[Asked]
+    has_settings: bool
+
+
+@dataclass(frozen=True)
+class SettingsPage:
+    """What a person may set for one app.
+
+    Args:
+        schema: of the form, without secrets that are set already; `values`: what is in it.
+        errors: sentence by field name.
+        kept: name → caption of each secret that is kept, and is never shown again.
+        can_forget: whether anything is kept at all.
+    """
+
+    app: App
+    app_name: str
+    schema: Mapping[str, Any]
+    values: Mapping[str, Any]
+    errors: Mapping[str, str]
+    kept: Mapping[str, str]
+    can_forget: bool
 
 
 @dataclass(frozen=True)
@@ -81,6 +106,7 @@ class RunPage:
     events_url: str
     stop_url: str
     again_url: str
+    has_settings: bool
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from marketplace.billing import queries as billing
 from marketplace.catalog import permissions
 from marketplace.catalog import queries as catalog
 from marketplace.catalog.models import App, Release
+from marketplace.infra.vault import Vault
 from marketplace.kernel.errors import CaravanError
 from marketplace.kernel.ids import AccountId, AppId, OfferId, RunId
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
 from marketplace.publishing.queries import NotYours
-from marketplace.runs import consent
+from marketplace.runs import consent, preferences
 from marketplace.runs.models import ENDED, Run, RunState
 from marketplace.runs.pages import Panel, Receipt, RunRow, RunsPage
 from marketplace.web.i18n import gettext as _
@@ -31,6 +32,7 @@ def panel(
     session: Session,
     app: App,
     release: Release | None,
+    vault: Vault,
     *,
     person_id: AccountId | None,
     unavailable: str | None,
@@ -46,6 +48,8 @@ def panel(
     earlier = run if run and (run.person_id, run.app_id) == (person_id, app.id) else None
     items = consent.items_of(release.manifest) if release else {}
     missing = consent.missing(session, person_id, app.id, release.manifest) if release else {}
+    manifest = release.manifest if release else {}
+    known = preferences.known(session, vault, person_id, app.id, manifest)
     first = actions[0]["name"] if actions else ""
     return Panel(
         app=app,
@@ -58,6 +62,8 @@ def panel(
         product=billing.product_needed(session, person_id, app.id),
         is_signed_in=person_id is not None,
         unavailable=unavailable,
+        has_settings=preferences.is_asked(manifest),
+        needs=[each["label"] for each in preferences.missing(manifest, known)],
     )
 
 

@@ -9,9 +9,10 @@ from sqlmodel import Session, col, select
 
 from marketplace.billing import queries as billing
 from marketplace.catalog.models import App, Release
+from marketplace.infra.vault import Vault
 from marketplace.kernel.errors import Forbidden, Invalid, Limited, NotFound
 from marketplace.kernel.ids import AccountId, AppId, RunId
-from marketplace.runs import budgets, consent, fields
+from marketplace.runs import budgets, consent, fields, preferences, secret_input
 from marketplace.runs.models import ENDED, Run
 from marketplace.runs.settings import RunSettings
 from marketplace.web.auth import Actor
@@ -48,6 +49,7 @@ def start(
     allowed: Iterable[str] = (),
     locale: str,
     settings: RunSettings,
+    vault: Vault,
     executor: str,
     now: datetime,
 ) -> Run:
@@ -56,9 +58,10 @@ def start(
     Args:
         allowed: what the person allows with this very run, as `consent` names it.
         settings: how many runs one person may have going, and what the hour allows.
+        vault: seals the secrets of the input until the run is over.
         executor: the name of the process that will carry it out.
     Raises: NothingToRun, NotBought, BadInput (with a sentence per field), TooManyRuns,
-        ConsentNeeded, BudgetSpent.
+        ConsentNeeded, SettingsNeeded, BudgetSpent.
     """
     release = session.get(Release, app.current_release_id) if app.current_release_id else None
     if release is None:
@@ -71,6 +74,8 @@ def start(
     if wrong := fields.problems(values, described["input_schema"]):
         raise BadInput(_("Please look at the marked fields."), fields=wrong)
     consent.allow(session, person_id, release, allowed, now=now)
+    known = preferences.known(session, vault, person_id, app.id, release.manifest)
+    preferences.check(release.manifest, known)
     going = session.exec(
         select(func.count())
         .select_from(Run)
@@ -88,12 +93,12 @@ def start(
         release_id=release.id,
         person_id=person_id,
         action=action,
-        input=values,
         locale=locale,
         state_changed_at=now,
         created_at=now,
         executor=executor,
     )
+    secret_input.keep(run, values, described["input_schema"], vault)
     session.add(run)
     return run
 

@@ -9,14 +9,16 @@ from flask.typing import ResponseReturnValue
 from marketplace.catalog import queries as catalog
 from marketplace.catalog.models import Release
 from marketplace.infra.db import Database
+from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import Invalid
 from marketplace.kernel.ids import RunId
-from marketplace.runs import consent, fields, queries, service, stream
+from marketplace.runs import consent, fields, preferences, queries, service, stream
 from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
 from marketplace.runs.models import Run
 from marketplace.runs.pages import RunPage
+from marketplace.runs.preferences import SettingsNeeded
 from marketplace.runs.settings import RunSettings
 from marketplace.web import sse
 from marketplace.web.auth import actor_id, signed_in_only, wants_json
@@ -26,7 +28,7 @@ from marketplace.web.i18n import gettext as _
 
 
 def blueprint(
-    database: Database, executor: Executor, logs: EventLogs, settings: RunSettings
+    database: Database, executor: Executor, logs: EventLogs, settings: RunSettings, vault: Vault
 ) -> Blueprint:
     """The runs room's pages, over the executor of this process."""
     bp = Blueprint("runs", __name__)
@@ -52,13 +54,14 @@ def blueprint(
                 allowed=request.form.get("-allow", "").split(consent.COMMA),
                 locale=current_locale(),
                 settings=settings,
+                vault=vault,
                 executor=executor.name,
                 now=utc_now(),
             )
-        except (service.BadInput, consent.ConsentNeeded) as error:
+        except (service.BadInput, consent.ConsentNeeded, SettingsNeeded) as error:
             if wants_json():
                 raise
-            panel = queries.panel(db(), app, release, person_id=actor_id(), unavailable=None)
+            panel = queries.panel(db(), app, release, vault, person_id=actor_id(), unavailable=None)
             typed = queries.refilled(panel, action, forms.typed(request.form, schema), error)
             return render_template("runs/form.html", page=typed), status_of(error)
         after_commit(lambda: executor.start(run.id))
@@ -129,4 +132,5 @@ def _page(run: Run) -> RunPage:
         events_url=url_for("runs.events", run_id=run.id),
         stop_url=url_for("runs.stop", run_id=run.id),
         again_url=url_for("catalog.app", ident=app.ident, again=str(run.id)) + "#run",
+        has_settings=preferences.is_asked(release.manifest),
     )

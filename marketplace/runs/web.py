@@ -27,7 +27,7 @@ class Web:
                 f"The run has made its {self._grant.egress_requests} web requests.",
             )
         self.requests += 1
-        answer = self._egress.fetch(request, allow=self._grant.hosts)
+        answer = self._egress.fetch(request, allow=self._grant.hosts, secrets=self._grant.secrets)
         # A redirect is a request too; the last one of a run may so take it past its number.
         self.requests += answer.requests - 1
         return {

@@ -110,8 +110,10 @@ class Http:
 class Settings(Mapping[str, Any]):
     """What the person set for this app on its settings form; asked of the store once a run.
 
-    The store has no such form yet, so every setting is absent there: give a default.
-    A setting of type secret is never more than a placeholder here.
+    What the person left open has the manifest's default, or is absent. A setting of type secret
+    is a placeholder here: put it into the header that its `inject` names, in a request over https
+    to its `host`, and the store puts the secret there. Anywhere else it is refused, and an answer
+    that says it back has the placeholder again.
     """
 
     def __init__(self) -> None:

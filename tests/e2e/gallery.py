@@ -16,12 +16,12 @@ from marketplace.catalog import views_ratings
 from marketplace.catalog.models import App, Release
 from marketplace.infra.db import Database
 from marketplace.publishing import code
-from marketplace.runs import queries, views, views_audit, views_consent
+from marketplace.runs import queries, views, views_audit, views_consent, views_settings
 from marketplace.runs.pages import Panel
 from marketplace.runs.settings import RunSettings
 from marketplace.web.auth import actor
 from tests.factories.pages import make_store
-from tests.factories.runs import Stage, stage
+from tests.factories.runs import VAULT, Stage, stage
 
 SOURCE = '''
 import base64, enum
@@ -96,15 +96,16 @@ def _pages(here: Stage) -> Flask:
     def panel_for(session: Session, app: App, release: Release | None) -> Panel:
         person = actor()
         person_id = person.id if person else None
-        return queries.panel(session, app, release, person_id=person_id, unavailable=None)
+        return queries.panel(session, app, release, VAULT, person_id=person_id, unavailable=None)
 
     return make_store(
         here.database,
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
         views_ratings.blueprint(billing.has_bought),
-        views.blueprint(here.database, here.executor, here.logs, RunSettings()),
+        views.blueprint(here.database, here.executor, here.logs, RunSettings(), VAULT),
         views_audit.blueprint(here.audits),
         views_consent.blueprint(here.executor),
+        views_settings.blueprint(VAULT),
         publishing__portal="/portal/",
         billing__checkout="/checkout/<product_id>",
     )

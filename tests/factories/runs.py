@@ -1,7 +1,7 @@
 """Apps that can be run, runs of them, and an executor with fakes for everything outside."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from marketplace.inference.ports import Inference
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.infra.egress import Egress, EgressSettings
+from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, RunId, new_id
 from marketplace.publishing import code
@@ -32,6 +33,7 @@ from tests.factories.accounts import NOON, make_account
 from tests.factories.catalog import make_app, make_release, manifest_of
 from tests.factories.sandbox import HEAD
 
+VAULT = Vault("the key of a test")
 EVERY_PERMISSION = (
     "llm.generate",
     "llm.embed",
@@ -64,6 +66,8 @@ def make_runnable(
     body: str = "yield 'hello'",
     *,
     permissions: tuple[str, ...] = EVERY_PERMISSION,
+    setting: Sequence[Mapping[str, Any]] = (),
+    actions: Mapping[str, Any] = GO,
     **given: Any,
 ) -> App:
     """A listed app whose action `go` does `body`; it has an ad slot `after-result`."""
@@ -74,12 +78,13 @@ def make_runnable(
         session,
         app=app,
         state=ReleaseState.PUBLISHED,
-        actions=GO,
+        actions=dict(actions),
         manifest=manifest_of(
             app.ident,
             "1.0.0",
             permission=[{"name": name, "reason": "For tests."} for name in permissions],
             ad_slot=[{"name": "after-result", "formats": ["text"]}],
+            setting=[dict(each) for each in setting],
             limits={"llm_tokens": 64, "wall_s": None},
         ),
         code_key=code.store(blobs, {"app.py": source.encode()}),
@@ -220,6 +225,7 @@ def stage(
         sandbox_settings=SandboxSettings(),
         folder=folder / "executors",
         pseudonym=lambda ident, person_id: f"pseudonym-in-{ident}",
+        vault=VAULT,
     )
     try:
         yield Stage(database, blobs, logs, audits, inference, executor)

@@ -1,6 +1,7 @@
 """The way out: only to allowed names, only to public addresses, never twice looked up."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.infra.egress import Egress, EgressSettings, Request, is_allowed, is_public
+from marketplace.infra.egress import (
+    BadRequest,
+    Egress,
+    EgressSettings,
+    Request,
+    Secret,
+    SecretElsewhere,
+    is_allowed,
+    is_public,
+)
 from marketplace.kernel.errors import CaravanError
 
 PUBLIC = "93.184.215.14"
@@ -38,9 +48,13 @@ class Site(BaseHTTPRequestHandler):
         if path == "/hop":
             self.send_header("Location", after)
         self.send_header("X-Kind", "site")
+        if path == "/echo":
+            self.send_header("X-Echo", headers.get("authorization", ""))
         self.end_headers()
         if path == "/drip":
             self._drip()
+        elif path == "/echo":
+            self.wfile.write(headers.get("authorization", "").encode())
         elif path != "/hop":
             self.wfile.write(b"x" * 2000 if path == "/long" else b"hello")
 
@@ -148,7 +162,8 @@ def test_what_is_not_named_is_out_of_reach(port: int, url: str) -> None:
     "url",
     [
         "ftp://example.org/", "file:///etc/passwd", "http://example.org:8080/", "", "example.org",
-        "http://user@example.org/", "http://[::1", "http://example.org:99999/", "http://a..b/",
+        "http://user@example.org/", "http://user:word@example.org/", "http://example.org@127.0.0.1/",
+        "http://[::1", "http://example.org:99999/", "http://a..b/",
     ],
 )  # fmt: skip
 def test_what_is_no_plain_web_address_is_refused(port: int, url: str) -> None:
@@ -223,3 +238,81 @@ def test_a_host_that_is_not_there_is_told(port: int) -> None:
 
 def test_a_host_that_does_not_speak_tls_is_told(port: int) -> None:
     assert Net(port).rule("https://example.org/") == "http.unreachable"
+
+
+TOKEN = Secret("{{secret:token}}", "hunter2", "Authorization", "example.org")
+
+
+class Plain:
+    """Stands for TLS: the site on loopback has no certificate."""
+
+    def wrap_socket(self, sock: socket.socket, *, server_hostname: str) -> socket.socket:
+        return sock
+
+
+@pytest.fixture
+def net(port: int, monkeypatch: pytest.MonkeyPatch) -> Net:
+    monkeypatch.setattr(ssl, "create_default_context", Plain)
+    return Net(port)
+
+
+def sent(net: Net, url: str, **given: Any) -> Any:
+    return net.egress.fetch(Request("GET", url, **given), allow=ALLOW, secrets=[TOKEN])
+
+
+def test_a_secret_goes_in_its_header_to_its_host(net: Net) -> None:
+    sent(net, "https://example.org/", headers={"authorization": "Bearer {{secret:token}}"})
+    assert Site.seen[0][2]["authorization"] == "Bearer hunter2"
+
+
+@pytest.mark.parametrize(
+    ("url", "headers"),
+    [
+        ("https://a.example.net/", {"Authorization": "{{secret:token}}"}),
+        ("http://example.org/", {"Authorization": "{{secret:token}}"}),
+        ("https://example.org/", {"X-Other": "{{secret:token}}"}),
+        ("https://example.org/?q={{secret:token}}", {}),
+        ("https://example.org/%7B%7Bsecret:token%7D%7D", {}),
+    ],
+)
+def test_a_secret_goes_nowhere_else(net: Net, url: str, headers: dict[str, str]) -> None:
+    with pytest.raises(SecretElsewhere) as refused:
+        sent(net, url, headers=headers)
+    assert refused.value.rule == "http.secret"
+    assert "hunter2" not in refused.value.message
+    assert Site.seen == []
+
+
+def test_a_placeholder_in_a_body_or_of_another_app_stays_what_it_is(net: Net) -> None:
+    headers = {"Authorization": "{{secret:other}}"}
+    sent(net, "https://example.org/", headers=headers, body=b"{{secret:token}}")
+    assert Site.seen[0][2]["authorization"] == "{{secret:other}}"
+    assert Site.seen[0][3] == b"{{secret:token}}"
+
+
+def test_a_secret_does_not_follow_a_redirect_away(net: Net) -> None:
+    headers = {"Authorization": "{{secret:token}}"}
+    for target in ("https://a.example.net/", "http://example.org/"):
+        Site.seen.clear()
+        sent(net, f"https://example.org/hop?{target}", headers=headers)
+        assert [seen[2].get("authorization") for seen in Site.seen] == ["hunter2", None]
+    Site.seen.clear()
+    sent(net, "https://example.org/hop?/", headers=headers)
+    assert [seen[2].get("authorization") for seen in Site.seen] == ["hunter2", "hunter2"]
+
+
+def test_an_app_does_not_see_a_secret_that_is_said_back(net: Net) -> None:
+    answer = sent(net, "https://example.org/echo", headers={"Authorization": "{{secret:token}}"})
+    assert answer.body == b"{{secret:token}}"
+    assert answer.headers["x-echo"] == "{{secret:token}}"
+
+
+def test_a_secret_that_would_be_two_headers_is_not_sent_nor_told(net: Net) -> None:
+    broken = Secret(TOKEN.placeholder, "hunter2\r\nHost: inside", TOKEN.header, TOKEN.host)
+    request = Request("GET", "https://example.org/", {"Authorization": TOKEN.placeholder})
+    with pytest.raises(BadRequest) as refused:
+        net.egress.fetch(request, allow=ALLOW, secrets=[broken])
+    assert refused.value.rule == "http.header"
+    assert "hunter2" not in refused.value.message
+    assert Site.seen == []
+    assert "hunter2" not in repr(broken)

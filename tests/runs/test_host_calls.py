@@ -20,6 +20,7 @@ from marketplace.runs import events, grants
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.host_calls import Desk
 from marketplace.runs.models import Run
+from marketplace.runs.preferences import Known
 from marketplace.runs.prompts import MAX_PROMPT_CHARS
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.budgets import Amounts
@@ -42,7 +43,14 @@ class Counter:
         self.events: EventWriter = here.logs.open(self.run.id)
         OPENED.append(self.events)
         grant = grants.grant_for(
-            self.run, app, here.release(app), RunSettings(), pseudonym="someone", left=PLENTY
+            self.run,
+            app,
+            here.release(app),
+            RunSettings(),
+            pseudonym="someone",
+            left=PLENTY,
+            known=Known({"tone": "dry"}),
+            withheld=["hunter2"],
         )
         self.desk = Desk(
             grant,
@@ -399,3 +407,8 @@ def test_a_value_is_swapped_only_for_the_one_that_was_expected(counter: Counter)
     assert counter.call("kv.cas", **where, expected=1, value={"b": 1, "a": [2]}) is True
     assert counter.call("kv.cas", **where, expected={"a": [2], "b": 1}, value=3) is True
     assert counter.call("kv.get", **where) == 3
+
+
+def test_an_app_gets_its_settings(here: Stage) -> None:
+    asked = Counter(here, here.app())
+    assert asked.call("settings.get") == {"tone": "dry"}

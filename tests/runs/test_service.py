@@ -16,7 +16,7 @@ from marketplace.runs.settings import RunSettings
 from tests.factories.accounts import NOON, make_account
 from tests.factories.billing import make_order
 from tests.factories.catalog import make_app, make_product, make_release
-from tests.factories.runs import EVERY_PERMISSION, make_run, make_runnable
+from tests.factories.runs import EVERY_PERMISSION, VAULT, make_run, make_runnable
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def start(session: Session, app: App, person_id: AccountId, **given: Any) -> Run
         "allowed": EVERY_PERMISSION,
         "locale": "ar",
         "settings": RunSettings(at_once_per_person=2),
+        "vault": VAULT,
         "executor": "host-1-abc",
         "now": NOON,
         **given,

@@ -21,7 +21,15 @@ from marketplace.inference.ports import EngineStatus, ServedModel, Wants
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, AppId, RunId
-from marketplace.runs import budgets, queries, views, views_audit, views_consent, wishes
+from marketplace.runs import (
+    budgets,
+    queries,
+    views,
+    views_audit,
+    views_consent,
+    views_settings,
+    wishes,
+)
 from marketplace.runs.models import Run, RunState
 from marketplace.runs.pages import Panel
 from marketplace.runs.settings import RunSettings
@@ -30,7 +38,7 @@ from marketplace.web.auth import actor
 from tests.factories.accounts import make_session
 from tests.factories.catalog import make_product
 from tests.factories.pages import TOKEN, make_store, send, sign_in
-from tests.factories.runs import EVERY_PERMISSION, Stage, stage
+from tests.factories.runs import EVERY_PERMISSION, VAULT, Stage, stage
 
 ALLOW = ",".join(EVERY_PERMISSION)
 ASK = "yield 'It said: '\nyield from ctx.llm.stream('hello there')"
@@ -50,16 +58,17 @@ def app(here: Stage) -> Flask:
         person_id = person.id if person else None
         again = request.args.get("again", type=UUID)
         return queries.panel(
-            session, app, release, person_id=person_id, unavailable=None, again=again
+            session, app, release, VAULT, person_id=person_id, unavailable=None, again=again
         )
 
     return make_store(
         here.database,
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
         views_ratings.blueprint(billing.has_bought),
-        views.blueprint(here.database, here.executor, here.logs, RunSettings()),
+        views.blueprint(here.database, here.executor, here.logs, RunSettings(), VAULT),
         views_audit.blueprint(here.audits),
         views_consent.blueprint(here.executor),
+        views_settings.blueprint(VAULT),
         publishing__portal="/portal/",
         billing__checkout="/checkout/<product_id>",
     )
@@ -370,3 +379,17 @@ def test_taking_back_stops_what_the_app_does_now(lina: FlaskClient, here: Stage)
     here.wait(run.id)
     here.inference.gate.set()
     assert here.run(run.id).state is RunState.STOPPED
+
+
+def test_an_app_that_must_be_set_up_first_says_so_and_does_not_run(
+    here: Stage, lina: FlaskClient
+) -> None:
+    setting = {"name": "tone", "type": "text", "label": "Your tone", "required": True}
+    app = here.app(setting=[setting])
+    page = lina.get(f"/apps/{app.ident}").text
+    assert "needs to be set up: Your tone." in page
+    answer = start(lina, app)
+    assert answer.status_code == 409
+    assert "Set this up first: Your tone" in answer.text
+    send(lina, f"/apps/{app.ident}/settings", tone="dry")
+    run_of(here, start(lina, app))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from marketplace.infra.db import Database
-from marketplace.infra.egress import Egress, EgressSettings, Request, Response
+from marketplace.infra.egress import Egress, EgressSettings, Request, Response, Secret
 from marketplace.runs.web import Web
 from marketplace.sandbox.ports import Refused
 from tests.factories.runs import make_grant
@@ -20,9 +20,11 @@ class Sent(Egress):
     def __init__(self) -> None:
         super().__init__(EgressSettings())
         self.requests: list[Request] = []
+        self.secrets: list[tuple[Secret, ...]] = []
 
-    def fetch(self, request: Request, *, allow: Any) -> Response:
+    def fetch(self, request: Request, *, allow: Any, secrets: Any = ()) -> Response:
         assert allow == HOSTS
+        self.secrets.append(secrets)
         self.requests.append(request)
         return Response(200, {"x-a": "b"}, b"\x00hello", 1 + (request.method == "GET"))
 
@@ -75,3 +77,10 @@ def test_a_payload_that_makes_no_sense_is_refused(
         web.operations["http.fetch"]({"url": "https://example.org/", **given})
     assert refused.value.code == rule
     assert egress.requests == []
+
+
+def test_the_persons_secrets_are_for_the_way_out(empty_database: Database) -> None:
+    secret = Secret("{{secret:token}}", "hunter2", "Authorization", "example.org")
+    web, egress = web_of(empty_database, secrets=(secret,))
+    web.operations["http.fetch"]({"url": "https://example.org/"})
+    assert egress.secrets == [(secret,)]

@@ -10,8 +10,6 @@ RULE = "store.awaited"
 
 def check_awaited(manifest: Mapping[str, Any]) -> Iterator[Finding]:
     """A warning for each part of a manifest that has no effect in this store yet."""
-    if manifest.get("setting"):
-        yield _finding("[[setting]]", "its settings form", "Read settings with a default.")
     if manifest.get("schedule"):
         yield _finding("[[schedule]]", "runs by the clock", "Let people start the action.")
     if any(entry["name"] == "files.read" for entry in manifest["permission"]):

@@ -1,15 +1,16 @@
 """`caravan replay`: a recorded run again, call by call, in the real sandbox."""
 
+import copy
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
-from caravan import bundle, workbench
+from caravan import bundle, withheld, workbench
 from caravan.cli.build import built
 from caravan.cli.output import Exit, Failure, json_option, say_json
 from caravan.errors import HostError
@@ -32,10 +33,12 @@ class Tape:
     """Answers each call as the store did, and compares what is asked with what was.
 
     Args:
+        secrets: texts that the recording has a mark in place of.
         output: the bytes of every item, as the app sent them.
     """
 
     calls: Iterator[Line]
+    secrets: Collection[str] = ()
     difference: str = ""
     output: bytearray = field(default_factory=bytearray)
     count: int = 0
@@ -64,7 +67,7 @@ class Tape:
         return recorded
 
     def _problem(self, recorded: Line | None, op: str, payload: Any) -> str:
-        asked = f"{op} {_dumped(payload).decode()}"
+        asked = f"{op} {_dumped(withheld.without(self.secrets, payload)).decode()}"
         if recorded is None:
             return f"the app asks {asked}, but the recorded run had ended."
         if "payload" not in recorded and "payload_bytes" in recorded:
@@ -81,20 +84,28 @@ class Tape:
     default=Path(),
     help="The app's folder, or its .caravan file.  [default: here]",
 )
+@click.option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="PATH=TEXT",
+    help="A secret input, which the log does not hold; may be repeated.",
+)
 @json_option
-def replay(*, log: Path, path: Path, as_json: bool) -> None:
+def replay(*, log: Path, path: Path, secrets: tuple[str, ...], as_json: bool) -> None:
     """Run again what LOG recorded, and say whether every call and byte of output is the same.
 
     Example: caravan replay 0199c3.audit.jsonl
     """
     recording = read(log)
     opened, is_same_code = _opened(path, recording.header)
-    tape = Tape(iter(recording.calls))
+    values, texts = whole_input(recording.header, secrets)
+    tape = Tape(iter(recording.calls), texts)
     job = workbench.WasmJob(
         code=opened.files,
         entry=opened.manifest.runtime.entry,
         action=recording.header["action"],
-        values=recording.header["input"],
+        values=values,
         grants=frozenset(recording.header["grants"]),
         limits=opened.manifest.limits.model_dump(),
         locale=recording.header["locale"],
@@ -135,6 +146,24 @@ def read(log: Path) -> Recording:
     if "input" not in header:
         raise _unreadable(f"{log} holds sizes in place of contents, as developers may read it.")
     return Recording(header, calls, end)
+
+
+def whole_input(header: Line, given: Collection[str]) -> tuple[Line, list[str]]:
+    """The run's input with its secrets, and these alone. Raises: Failure where one is not given."""
+    values = copy.deepcopy(header["input"])
+    texts = dict(each.split("=", 1) for each in given if "=" in each)
+    wanted = header.get("withheld", [])
+    if texts.keys() != set(wanted):
+        hint = " ".join(f"--secret {path}=…" for path in wanted)
+        raise Failure(
+            Exit.USAGE,
+            f"The log holds no secret inputs; this one left out: {', '.join(wanted) or 'none'}.",
+            rule="replay.secret",
+            fix=f"Give each of them, and no other: {hint}." if wanted else "Leave --secret out.",
+        )
+    for path, text in texts.items():
+        withheld.put(values, path, text)
+    return values, list(texts.values())
 
 
 def _unreadable(message: str) -> Failure:

@@ -8,7 +8,6 @@ from marketplace.review.checks.awaited import RULE, check_awaited
 @pytest.mark.parametrize(
     ("part", "told"),
     [
-        ({"setting": [{"name": "tone"}]}, "settings form"),
         ({"schedule": [{"action": "digest", "every": "1h"}]}, "runs by the clock"),
         ({"permission": [{"name": "files.read", "reason": "To read."}]}, "files for a run"),
     ],
@@ -21,4 +20,4 @@ def test_each_part_without_effect_is_one_warning(part: dict[str, object], told: 
 
 def test_an_app_that_asks_for_none_of_it_hears_nothing() -> None:
     permission = {"name": "llm.generate", "reason": "To answer."}
-    assert list(check_awaited({"permission": [permission], "setting": []})) == []
+    assert list(check_awaited({"permission": [permission], "setting": [{"name": "tone"}]})) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caravan import App, Context, HostError, PaymentRequired, testing, wasm, workbench
+from caravan import App, Context, HostError, PaymentRequired, testing, wasm, withheld, workbench
 from caravan.bundle import build, open_bundle
 from caravan.cli.output import Exit
 from caravan.errors import InvalidInput
@@ -138,6 +138,21 @@ def test_a_recorded_run_is_the_same_again_byte_for_byte(
         "difference": "",
     }
     assert "The same: 8 calls" in terminal.run("replay", log, "--path", folder).stdout
+
+
+def test_a_run_with_a_secret_input_is_replayed_by_who_knows_it(
+    terminal: Terminal, folder: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "run.audit.jsonl"
+    header, *lines = withheld.without(["salam"], record(folder, log))
+    log.write_text("\n".join(map(json.dumps, [{**header, "withheld": ["text"]}, *lines])) + "\n")
+    report = terminal.json("replay", log, "--path", folder, "--secret", "text=salam")
+    assert (report["same"], report["difference"]) == (True, "")
+    for secrets in ((), ("--secret", "other=salam")):
+        done = terminal.run("replay", log, "--path", folder, *secrets)
+        assert done.exit_code == Exit.USAGE
+        assert "holds no secret inputs; this one left out: text." in done.stderr
+        assert "--secret text=…" in done.stderr
 
 
 def test_the_first_difference_is_told(terminal: Terminal, folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,117 @@
+"""The page on which a person sets an app up."""
+
+from caravan import forms, preferences
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from marketplace.catalog import queries as catalog
+from marketplace.catalog.models import App, Release
+from marketplace.infra.vault import Vault
+from marketplace.kernel.clock import utc_now
+from marketplace.kernel.errors import NotFound
+from marketplace.kernel.ids import AppId
+from marketplace.runs import fields
+from marketplace.runs import preferences as kept
+from marketplace.runs.pages import SettingsPage
+from marketplace.web.auth import actor_id, signed_in_only, wants_json
+from marketplace.web.edge import db, status_of
+from marketplace.web.i18n import current_locale
+from marketplace.web.i18n import gettext as _
+
+FORGET = "-forget"
+
+
+class NothingToSet(NotFound):
+    """The app has no published release."""
+
+
+def blueprint(vault: Vault) -> Blueprint:
+    """The pages of apps' settings."""
+    bp = Blueprint("settings", __name__)
+
+    @bp.get("/apps/<ident>/settings")
+    @signed_in_only
+    def show(ident: str) -> ResponseReturnValue:
+        """What an app may be told once for all runs."""
+        app, release = _found(ident)
+        return render_template("runs/settings.html", page=_page(vault, app, release))
+
+    @bp.post("/apps/<ident>/settings")
+    @signed_in_only
+    def save(ident: str) -> ResponseReturnValue:
+        """Keep the form; a secret left empty stays as it is."""
+        app, release = _found(ident)
+        schema = preferences.schema_of(release.manifest.get("setting") or [])
+        try:
+            kept.keep(
+                db(),
+                actor_id(),
+                AppId(app.id),
+                release.manifest,
+                fields.values_of(request.form, schema),
+                vault=vault,
+                forgotten=request.form.getlist(FORGET),
+                now=utc_now(),
+            )
+        except kept.BadSettings as error:
+            if wants_json():
+                raise
+            page = _page(
+                vault, app, release, forms.typed(request.form, schema), errors=error.fields
+            )
+            return render_template("runs/settings.html", page=page), status_of(error)
+        flash(_("Saved. The next run has it."), "success")
+        return redirect(url_for("settings.show", ident=ident), code=303)
+
+    @bp.post("/apps/<ident>/settings/forget")
+    @signed_in_only
+    def forget(ident: str) -> ResponseReturnValue:
+        """Forget everything that was set for an app."""
+        app, _release = _found(ident)
+        kept.forget(db(), actor_id(), app.id)
+        flash(_("Forgotten, secrets too."), "success")
+        return redirect(url_for("settings.show", ident=ident), code=303)
+
+    return bp
+
+
+def _found(ident: str) -> tuple[App, Release]:
+    app = catalog.app_by_ident(db(), ident)
+    release = db().get(Release, app.current_release_id) if app.current_release_id else None
+    if release is None:
+        raise NothingToSet(_("This app has no published version yet."))
+    return app, release
+
+
+def _page(
+    vault: Vault,
+    app: App,
+    release: Release,
+    typed: dict[str, object] | None = None,
+    errors: dict[str, str] | None = None,
+) -> SettingsPage:
+    asked = release.manifest.get("setting") or []
+    known = kept.known(db(), vault, actor_id(), app.id, release.manifest)
+    _app, name = catalog.app_and_name(db(), app.id, locale=current_locale())
+    schema = preferences.schema_of(asked)
+    secrets = {
+        each["name"]: each["label"]
+        for each in asked
+        if each["type"] == "secret" and each["name"] in known.values
+    }
+    schema["required"] = [
+        each["name"] for each in asked if each.get("required") and each["name"] not in secrets
+    ]
+    for secret in secrets:
+        said = _("It is set, and never shown again. Leave this empty to keep it.")
+        before = schema["properties"][secret].get("description", "")
+        schema["properties"][secret]["description"] = f"{before} {said}".strip()
+    return SettingsPage(
+        app=app,
+        app_name=name,
+        schema=schema,
+        values=typed or known.values,
+        errors=errors or {},
+        kept=secrets,
+        can_forget=kept.is_kept(db(), actor_id(), app.id),
+    )
