@@ -15,7 +15,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from marketplace.catalog.models import App, Release
+from marketplace.catalog.models import App, Release, ReleaseState
 from marketplace.infra.blobs import Blobs
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import Conflict, Forbidden, Invalid, TooLarge
@@ -125,11 +125,13 @@ def blueprint(blobs: Blobs, earned_by: EarnedBy, findings: Findings) -> Blueprin
 
 def _summary(release: Release) -> dict[str, Any]:
     ident = db().get_one(App, release.app_id).ident
+    # Until it is published, its developer alone has a page to look at.
+    page = "catalog.app" if release.state is ReleaseState.PUBLISHED else "publishing.releases"
     return {
         "release": str(release.id),
         "app": ident,
         "version": release.version,
         "state": release.state.value,
         "checks_url": url_for("publishing.api_release", release_id=release.id, _external=True),
-        "url": url_for("catalog.app", ident=ident, _external=True),
+        "url": url_for(page, ident=ident, _external=True),
     }

@@ -68,7 +68,7 @@ def test_a_program_uploads_and_follows_its_release(client: FlaskClient, database
     assert answer.status_code == 201
     made = answer.get_json()
     assert (made["app"], made["version"], made["state"]) == ("tests.echo", "1.0.0", "checking")
-    assert made["url"].endswith("/apps/tests.echo")
+    assert made["url"].endswith("/portal/apps/tests.echo")
     followed = client.get(made["checks_url"], headers=headers).get_json()
     assert (followed["release"], followed["state"], followed["checks"]) == (
         made["release"],

@@ -55,7 +55,7 @@ def publish(
     target = store_of(store, token)
     release = target.call("POST", "/api/v1/releases", files={"bundle": (name, data)})
     if not as_json:
-        click.echo(f"Uploaded {name}: {release.get('state')}. {_link(target, release)}")
+        click.echo(f"Uploaded {name}; the store checks it now: {_link(target, release)}")
     verdict = _await(target, str(release["release"]), timeout) if wait else None
     _end(release, verdict, as_json=as_json)
 
