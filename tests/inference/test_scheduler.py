@@ -2,49 +2,15 @@
 
 import sys
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from marketplace.inference.ports import BadGeneration, QueueFull
 from marketplace.inference.scheduler import Scheduler
-from marketplace.inference.sequences import Capacity, Request, Sequence, State, Step
-
-SMALL = Capacity(
-    slots=2,
-    slot_tokens=32,
-    batch_tokens=16,
-    prefill_chunk=4,
-    queue_per_app=3,
-    queue_total=5,
-)
-
-
-def make_request(
-    key: object, app: str = "a", *, prompt: int = 4, answer: int = 4, **given: Any
-) -> Request:
-    """A request whose prompt is like nobody else's, unless a prompt of its own is given."""
-    text = np.array([hash(key) % 1000 + 7 * index for index in range(prompt)], dtype=np.int32)
-    wanted = {"key": key, "app": app, "prompt": text, "max_tokens": answer, **given}
-    return Request(**wanted)
-
-
-def submit(scheduler: Scheduler, key: object, app: str = "a", **given: Any) -> Sequence:
-    return scheduler.submit(make_request(key, app, **given), given.pop("now", 0.0))
-
-
-def compute(scheduler: Scheduler, now: float = 0.0) -> tuple[Step, list[Sequence]]:
-    """Carry out one step as the engine does; the sequences that got their last token."""
-    step = scheduler.plan(now)
-    scheduler.settle(step, now)
-    sampling = [*step.decoding, *(chunk.sequence for chunk in step.chunks if chunk.is_last)]
-    complete = [sequence for sequence in sampling if scheduler.sampled(sequence, 1)]
-    for sequence in complete:
-        scheduler.end(sequence, "length", now)
-    return step, complete
+from marketplace.inference.sequences import State
+from tests.inference.scheduling import SMALL, WIDE, compute, run, submit
 
 
 def test_a_request_is_admitted_prefilled_and_decoded_to_its_last_token() -> None:
@@ -181,110 +147,6 @@ def test_a_sequence_that_ended_during_its_step_is_left_alone() -> None:
     assert (sequence.read, sequence.state) == (0, State.ENDED)
 
 
-def run(scheduler: Scheduler, steps: int) -> None:
-    for _ in range(steps):
-        compute(scheduler)
-
-
-WIDE = replace(SMALL, slots=4, kept=2, least_shared=2, slot_tokens=64, batch_tokens=64)
-SYSTEM = np.arange(100, 120, dtype=np.int32)
-
-
-def under(system: np.ndarray[Any, Any], *typed: int) -> dict[str, Any]:
-    """A prompt that goes on after a system prompt."""
-    return {
-        "prompt": np.append(system, typed).astype(np.int32),
-        "shared": len(system),
-        "namespace": "a@1",
-    }
-
-
-def request_under(key: object, *typed: int, **given: Any) -> Request:
-    return replace(make_request(key), **{**under(SYSTEM, *typed), **given})
-
-
-def test_a_system_prompt_is_read_once_and_copied_for_the_next_person() -> None:
-    scheduler = Scheduler(WIDE)
-    first = scheduler.submit(request_under(1, 1, 2, person="i"), 0.0)
-    run(scheduler, 2)
-    assert (first.cached, first.read) == (0, 22)
-    second = scheduler.submit(request_under(2, 1, 2, person="j"), 0.0)
-    step, _ = compute(scheduler)
-    assert [(c.start, c.count) for c in step.chunks] == [(20, 2)]  # not what i typed
-    assert (second.usage().cached_tokens, second.usage().prompt_tokens) == (20, 22)
-
-
-def test_what_a_person_typed_is_read_once_for_that_person() -> None:
-    scheduler = Scheduler(WIDE)
-    scheduler.submit(request_under(1, 1, 2, 3, 4, person="i"), 0.0)
-    run(scheduler, 9)
-    again = scheduler.submit(request_under(2, 1, 2, 3, 4, person="i"), 0.0)
-    step, _ = compute(scheduler)
-    assert again.cached == 23  # all but the last token, whose logits are wanted
-    assert [transfer.source == transfer.place for transfer in step.transfers] == [True]
-
-
-@pytest.mark.parametrize("other", [{"namespace": "a@2"}, {"adapter": "pirate"}])
-def test_nothing_passes_to_another_release_or_adapter(other: dict[str, Any]) -> None:
-    scheduler = Scheduler(WIDE)
-    scheduler.submit(request_under(1, 1, person="i"), 0.0)
-    run(scheduler, 2)
-    stranger = scheduler.submit(request_under(2, 1, person="i", **other), 0.0)
-    run(scheduler, 2)
-    assert stranger.cached == 0
-
-
-def test_those_who_come_together_wait_for_the_first_to_read_what_they_share() -> None:
-    scheduler = Scheduler(replace(WIDE, batch_tokens=16))
-    people = [scheduler.submit(request_under(n, n, n, person=str(n)), 0.0) for n in range(4)]
-    step, _ = compute(scheduler)
-    assert [(c.sequence, c.count) for c in step.chunks] == [(people[0], 16)]
-    compute(scheduler)
-    assert compute(scheduler)[0].decoding == (people[0],)
-    step, _ = compute(scheduler)
-    assert [(c.start, c.count) for c in step.chunks] == [(20, 2), (20, 2)]
-    run(scheduler, 5)
-    assert [sequence.cached for sequence in people] == [0, 20, 20, 20]
-
-
-def test_when_the_one_they_wait_for_leaves_another_reads_for_all() -> None:
-    scheduler = Scheduler(replace(WIDE, batch_tokens=16))
-    people = [scheduler.submit(request_under(n, n, n, person=str(n)), 0.0) for n in range(3)]
-    scheduler.plan(0.0)
-    scheduler.end(people[0], "cancelled", 0.0)
-    step, _ = compute(scheduler)
-    assert [c.sequence for c in step.chunks] == [people[1]]
-    run(scheduler, 4)
-    assert [sequence.cached for sequence in people] == [0, 0, 20]
-
-
-def test_a_kept_system_prompt_outlives_everything_computed_since() -> None:
-    scheduler = Scheduler(replace(WIDE, slots=1))
-    scheduler.submit(request_under(1, 1, person="i"), 0.0)
-    run(scheduler, 5)
-    for key in range(5):
-        submit(scheduler, f"other {key}", "b", prompt=30)
-        run(scheduler, 9)
-    late = scheduler.submit(request_under(2, 2, person="j"), 0.0)
-    compute(scheduler)
-    assert late.cached == 20
-
-
-def test_a_new_release_takes_the_place_of_the_apps_older_one_not_of_anothers() -> None:
-    scheduler = Scheduler(replace(WIDE, slots=1, kept=3))
-    for number, (app, release) in enumerate([("b", "b@1"), ("a", "a@1"), ("a", "a@2")]):
-        request = replace(request_under(number, 1), app=app, namespace=release, person="i")
-        scheduler.submit(request, 0.0)
-        run(scheduler, 5)
-    found = {}
-    for number, (app, release) in enumerate([("b", "b@1"), ("a", "a@2"), ("a", "a@1")]):
-        request = replace(request_under(9 + number, 2), app=app, namespace=release, person="j")
-        sequence = scheduler.submit(request, 0.0)
-        run(scheduler, 5)
-        found[release] = sequence.cached
-    assert found == {"b@1": 20, "a@1": 0, "a@2": 20}
-
-
 def test_places_in_use_stay_next_to_each_other() -> None:
     scheduler = Scheduler(WIDE)
     sequences = [submit(scheduler, key, prompt=2, answer=9) for key in range(4)]
@@ -294,50 +156,6 @@ def test_places_in_use_stay_next_to_each_other() -> None:
     assert [(t.source, t.place, t.count) for t in step.transfers] == [(3, 1, 5)]
     assert [sequence.key for sequence in step.decoding] == [0, 3, 2]
     assert [sequence.place for sequence in step.decoding] == [0, 1, 2]
-
-
-def test_an_app_of_which_nothing_runs_is_the_guest_of_one_that_fills_the_slots() -> None:
-    scheduler = Scheduler(replace(SMALL, guests=1))
-    for key in range(4):
-        submit(scheduler, key, "hog", prompt=3, answer=20)
-    run(scheduler, 3)
-    light = submit(scheduler, "light", "light", prompt=3, answer=20)
-    step, _ = compute(scheduler)
-    assert [chunk.sequence for chunk in step.chunks] == [light]
-    assert (scheduler.active, scheduler.preempted) == (3, 0)
-
-
-def test_without_a_place_the_newest_answer_of_whoever_was_given_most_is_put_back() -> None:
-    scheduler = Scheduler(replace(SMALL, slots=4, queue_per_app=9))
-    hogs = [submit(scheduler, key, "hog", prompt=4, answer=28) for key in range(4)]
-    run(scheduler, 12)
-    light = submit(scheduler, "light", "light", prompt=2, answer=2)
-    step, _ = compute(scheduler)
-    assert [chunk.sequence for chunk in step.chunks] == [light]
-    assert scheduler.preempted == 1
-    [put_back] = [hog for hog in hogs if hog.preemptions]
-    assert put_back is hogs[3]
-    assert put_back.state is State.WAITING
-    made = put_back.generated
-    run(scheduler, 200)
-    usage = put_back.usage()
-    assert made < usage.generated_tokens == 28
-    assert usage.prompt_tokens == 4  # what was read twice is on the receipt once
-    assert {hog.state for hog in hogs} == {State.ENDED}
-
-
-def test_on_a_single_place_a_long_answer_is_put_back_once_it_had_far_more_than_its_turn() -> None:
-    scheduler = Scheduler(replace(SMALL, slots=1, slot_tokens=2048))
-    hog = submit(scheduler, "hog", "hog", prompt=4, answer=1500)
-    run(scheduler, 2)
-    light = submit(scheduler, "light", "light", prompt=2, answer=2)
-    steps = 0
-    while not light.read:
-        compute(scheduler)
-        steps += 1
-    assert 500 <= steps <= 520  # at 2 a token, 1,024 more than the other
-    run(scheduler, 1200)
-    assert hog.usage().generated_tokens == 1500
 
 
 def test_the_app_that_was_given_least_reads_its_prompt_first() -> None:
@@ -359,33 +177,6 @@ def test_only_sequences_of_one_adapter_share_a_step_and_adapters_take_turns() ->
         assert {s.adapter for s in step.decoding} <= {step.adapter}
         seen.append(step.adapter)
     assert seen == [None, "pirate"] * 5
-
-
-def test_when_cells_run_out_idle_places_go_first_and_then_one_request_steps_back() -> None:
-    scheduler = Scheduler(WIDE)
-    scheduler.submit(request_under(1, 1, person="i"), 0.0)
-    run(scheduler, 5)
-    running = [submit(scheduler, key, prompt=2, answer=30) for key in ("b", "c")]
-    run(scheduler, 2)
-    idle = scheduler.make_room(0.0)
-    assert idle
-    assert not {sequence.place for sequence in running} & set(idle)
-    [place] = scheduler.make_room(0.0)
-    assert [s.state for s in running] == [State.DECODING, State.WAITING]
-    assert place != running[0].place
-    assert scheduler.make_room(0.0) == []  # one that is alone cannot be helped
-    run(scheduler, 40)
-    assert [s.usage().generated_tokens for s in running] == [30, 30]
-
-
-def test_a_lost_place_is_nobodys_source() -> None:
-    scheduler = Scheduler(WIDE)
-    first = scheduler.submit(request_under(1, 1, person="i"), 0.0)
-    scheduler.settle(scheduler.plan(0.0), 0.0)
-    scheduler.end(first, "failed", 0.0, is_lost=True)
-    again = scheduler.submit(request_under(2, 1, person="i"), 0.0)
-    scheduler.plan(0.0)
-    assert again.cached == 0
 
 
 def test_a_step_costs_the_same_whether_ten_wait_or_a_thousand() -> None:

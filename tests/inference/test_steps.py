@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from marketplace.inference.pace import STALL_STEPS
 from marketplace.inference.scheduler import Scheduler
-from tests.inference.test_scheduler import SMALL, compute, submit
+from tests.inference.scheduling import SMALL, compute, submit
 
 
 def test_prompts_fill_the_batch_alone_but_only_a_chunk_beside_running_answers() -> None:
