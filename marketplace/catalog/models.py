@@ -109,7 +109,8 @@ class Release(SQLModel, table=True):
 
     `manifest` is caravan.toml as JSON and `listings` its texts by locale; `actions` is what the
     app said of itself in the sandbox. Blobs: `bundle_key` is the upload as it came, `code_key`
-    its modules, compiled, `icon_key` its icon and `adapter_key` its LoRA. `verdict` has a
+    its modules, compiled, `icon_key` its icon and `adapter_key` its LoRA. `screenshots` are
+    pictures that we drew: key, width, height and captions by locale. `verdict` has a
     reviewer's words.
     """
 
@@ -132,6 +133,7 @@ class Release(SQLModel, table=True):
     code_key: str | None = Field(default=None, max_length=64)
     icon_key: str | None = Field(default=None, max_length=64)
     adapter_key: str | None = Field(default=None, max_length=64)
+    screenshots: list[dict[str, Any]] = Field(default_factory=list, sa_type=json_column())
     state: ReleaseState = Field(default=ReleaseState.CHECKING, sa_type=enum_column(ReleaseState))
     state_changed_at: datetime = Field(sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)

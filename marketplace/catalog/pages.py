@@ -179,6 +179,21 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Screenshot:
+    """A picture of an app at work.
+
+    Args:
+        key: what names its content, for an address that may be kept for good.
+        width, height: in pixels.
+    """
+
+    key: str
+    width: int
+    height: int
+    caption: str
+
+
+@dataclass(frozen=True)
 class AppPage:
     """One app.
 
@@ -198,6 +213,7 @@ class AppPage:
     price: Money | None
     permissions: Sequence[Asked]
     versions: Sequence[Version]
+    screenshots: Sequence[Screenshot]
     licence: str
     links: Sequence[tuple[str, str]]
     similar: Sequence[Tile]

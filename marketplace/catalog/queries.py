@@ -18,7 +18,7 @@ from marketplace.catalog.models import (
     Release,
     ReleaseState,
 )
-from marketplace.catalog.pages import AppPage, DeveloperPage, Ratings, Tile, Version
+from marketplace.catalog.pages import AppPage, DeveloperPage, Ratings, Screenshot, Tile, Version
 from marketplace.kernel.errors import NotFound
 from marketplace.kernel.ids import AccountId, AppId
 from marketplace.web.i18n import gettext as _
@@ -168,6 +168,7 @@ def app_page(
             for entry in manifest.get("permission", ())
         ],
         versions=_versions(session, app.id),
+        screenshots=_screenshots(release, locale),
         licence=section.get("licence", ""),
         links=links,
         similar=listed(session, similar, locale=locale),
@@ -191,6 +192,30 @@ def _app_with_all(
     if found is None:
         raise AppNotFound(_("There is no app “%(ident)s” in this store.", ident=ident))
     return found
+
+
+def _screenshots(release: Release | None, locale: str) -> list[Screenshot]:
+    return [
+        Screenshot(
+            key=shot["key"],
+            width=shot["width"],
+            height=shot["height"],
+            caption=shot["captions"].get(locale, shot["captions"]["en"]),
+        )
+        for shot in (release.screenshots if release else ())
+    ]
+
+
+def screenshot(session: Session, ident: str, key: str) -> str:
+    """The blob of one screenshot of a listed app. Raises: AppNotFound."""
+    shots = session.exec(
+        select(Release.screenshots)
+        .join(App, col(App.current_release_id) == col(Release.id))
+        .where(App.ident == ident, App.state == AppState.LISTED)
+    ).first()
+    if not any(shot["key"] == key for shot in shots or ()):
+        raise AppNotFound(_("There is no such picture. The app's page shows those there are."))
+    return key
 
 
 def _versions(session: Session, app_id: AppId) -> list[Version]:

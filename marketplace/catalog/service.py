@@ -86,7 +86,8 @@ def _put_products(session: Session, app_id: AppId, sections: list[ProductSection
 def _put_texts(session: Session, app_id: AppId, release: Release) -> None:
     session.exec(delete(ListingText).where(col(ListingText.app_id) == app_id))
     for locale, texts in release.listings.items():
-        session.add(ListingText(app_id=app_id, locale=locale, **texts))
+        shown = {key: texts[key] for key in ("name", "summary", "description")}
+        session.add(ListingText(app_id=app_id, locale=locale, **shown))
 
 
 def settle_price(session: Session, app: App) -> None:

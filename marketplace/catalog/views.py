@@ -108,6 +108,17 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
         response.add_etag()
         return response.make_conditional(request)
 
+    @bp.get("/apps/<ident>/screenshots/<key>")
+    def screenshot(ident: str, key: str) -> ResponseReturnValue:
+        """A picture of an app at work; its address changes with its content."""
+        data = blobs.get(queries.screenshot(db(), ident, key))
+        response: Response = current_app.response_class(data, mimetype="image/webp")
+        response.headers["Content-Security-Policy"] = ICON_POLICY
+        response.cache_control.public = True
+        response.cache_control.max_age = 24 * 3600
+        response.set_etag(key)
+        return response.make_conditional(request)
+
     @bp.get("/developers/<uuid:developer_id>")
     def developer(developer_id: UUID) -> ResponseReturnValue:
         """One developer's apps."""

@@ -13,7 +13,7 @@ from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.ids import ReleaseId
 from marketplace.publishing import bundles, code
-from marketplace.review.checks import adapter, awaited, naming, sandboxed, widening
+from marketplace.review.checks import adapter, awaited, naming, pictures, sandboxed, widening
 from marketplace.review.checks.adapter import type_base_model
 from marketplace.review.models import CheckResult
 from marketplace.review.settings import ReviewSettings
@@ -55,7 +55,10 @@ def check(
             *adapter.check(bundle, base_model),
             *_against_others(session, release),
         ]
-    prepared = None
+    prepared, drawn = None, pictures.Drawn()
+    if static.is_publishable(findings):
+        drawn = pictures.draw(bundle)
+        findings += drawn.findings
     if static.is_publishable(findings):
         prepared = sandboxed.prepare(bundle, sandbox, sandbox_settings)
         findings += prepared.findings
@@ -69,6 +72,9 @@ def check(
             return
         release.actions = dict(prepared.actions)
         release.code_key = code.store(blobs, prepared.files)
+        if drawn.icon is not None:
+            release.icon_key = blobs.put(drawn.icon.data)
+        release.screenshots = pictures.kept(drawn, bundle, blobs)
         if (path := bundle.manifest.model.adapter) is not None:
             release.adapter_key = blobs.put(bundle.files[path])
         release.move_to(ReleaseState.IN_REVIEW, now=now)

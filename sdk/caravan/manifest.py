@@ -258,6 +258,18 @@ class SettingSection(Section):
         return isinstance(value, str)
 
 
+class ScreenshotSection(Section):
+    """A picture of the app at work, on its page."""
+
+    file: str = Field(
+        pattern=r"^assets/[A-Za-z0-9_./-]+\.(png|jpg|jpeg|webp)$",
+        description="A PNG, JPEG or WebP below `assets/`; the store draws it anew and smaller.",
+    )
+    caption: str = Field(
+        min_length=3, max_length=120, description="What is seen, in 3 to 120 characters."
+    )
+
+
 class ScheduleSection(Section):
     """An action that runs by itself, for each person who turned it on; it shows no ads."""
 
@@ -290,6 +302,7 @@ class Manifest(Section):
     network: NetworkSection = NetworkSection()
     setting: list[SettingSection] = Field(default=[], max_length=20)
     schedule: list[ScheduleSection] = Field(default=[], max_length=5)
+    screenshot: list[ScreenshotSection] = Field(default=[], max_length=8)
 
     @field_validator("permission", "ad_slot", "setting")
     @classmethod
@@ -319,6 +332,9 @@ class Listing(Section):
     name: Name
     summary: Summary
     description: Description
+    captions: list[Annotated[str, Field(min_length=3, max_length=120)]] = Field(
+        default=[], max_length=8
+    )
 
 
 class Case(Section):

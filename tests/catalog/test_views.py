@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from marketplace.catalog import views, views_ratings
 from marketplace.catalog.models import App, ListingText, Release
@@ -158,6 +158,25 @@ def test_an_icon_can_run_nothing(client: FlaskClient, database: Database, store:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     again = client.get("/apps/tests.echo/icon", headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
+
+
+def test_screenshots_stand_on_the_page_as_links_with_their_captions(
+    client: FlaskClient, database: Database, store: Blobs
+) -> None:
+    app = listed(database)
+    key, other = store.put(b"a picture"), store.put(b"another app's")
+    captions = {"en": "An echo", "ar": "صدى"}
+    with database.writing() as session:
+        release = session.exec(select(Release).where(Release.app_id == app.id)).one()
+        release.screenshots = [{"key": key, "width": 8, "height": 4, "captions": captions}]
+    address = f"/apps/tests.echo/screenshots/{key}"
+    page = client.get("/apps/tests.echo").text
+    assert f'<a href="{address}"><img src="{address}" width="8" height="4" alt="An echo"' in page
+    assert 'alt="صدى"' in client.get("/apps/tests.echo?lang=ar").text
+    answer = client.get(address)
+    assert (answer.data, answer.mimetype) == (b"a picture", "image/webp")
+    assert answer.headers["Content-Security-Policy"].endswith("sandbox")
+    assert client.get(f"/apps/tests.echo/screenshots/{other}").status_code == 404
 
 
 def test_an_app_without_an_icon_gets_one_drawn(client: FlaskClient, database: Database) -> None:

@@ -17,6 +17,16 @@ from tests.factories.accounts import make_account, make_session
 from tests.web.small_app import make_app
 
 TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]{64})"')
+# Pages that many templates link to, whichever rooms a test has.
+DOORS = {
+    "catalog.app": "/apps/<ident>",
+    "catalog.icon": "/apps/<ident>/icon",
+    "ratings.waiting": "/reviews/waiting",
+    "reports.app": "/review/apps/<ident>",
+    "reports.form": "/apps/<ident>/report",
+    "reports.reported": "/review/apps/",
+    "review.queue": "/review/",
+}
 
 
 def make_store(database: Database, *rooms: Blueprint, **stubs: str) -> Flask:
@@ -28,8 +38,10 @@ def make_store(database: Database, *rooms: Blueprint, **stubs: str) -> Flask:
     app = make_app(database, AccountIdentity(database), MAX_CONTENT_LENGTH=12 * 2**20)
     for room in (accounts_views.bp, tokens_views.bp, *rooms):
         app.register_blueprint(room)
-    for name, address in stubs.items():
-        app.add_url_rule(address, endpoint=name.replace("__", "."), view_func=lambda **_: "")
+    doors = {**DOORS, **{name.replace("__", "."): address for name, address in stubs.items()}}
+    for name, address in doors.items():
+        if name not in app.view_functions:
+            app.add_url_rule(address, endpoint=name, view_func=lambda **_: "")
     return app
 
 

@@ -23,9 +23,11 @@ from marketplace.sandbox.ports import AppRefused, Limits, RunError
 from marketplace.sandbox.settings import SandboxSettings
 from tests.factories.accounts import make_account
 from tests.factories.catalog import NOON, found_by, make_app
-from tests.factories.publishing import PRODUCT, REMEMBER, make_upload
+from tests.factories.publishing import PRODUCT, REMEMBER, make_upload, manifest_text
 from tests.inference.tiny_adapters import write_adapter
 from tests.inference.tiny_models import write_noise
+from tests.publishing.test_pictures import encoded
+from tests.sdk.bundles import LISTING
 
 pytestmark = pytest.mark.usefixtures("empty_database")
 
@@ -108,6 +110,42 @@ def test_an_error_turns_a_release_down(
     with database.reading() as session:
         assert rule in rules(session, release.id, "error")
         assert "bundle" in rules(session, release.id, "pass")
+
+
+SHOT = """
+[[screenshot]]
+file = "assets/one.png"
+caption = "An echo of a greeting"
+"""
+
+
+def test_pictures_are_drawn_anew_before_anybody_sees_them(database: Database, blobs: Blobs) -> None:
+    png = encoded("PNG", (600, 600))
+    manifest = manifest_text(more=SHOT).replace("assets/icon.svg", "assets/icon.png")
+    changes: dict[str, str | bytes | None] = {
+        "caravan.toml": manifest,
+        "assets/icon.png": png,
+        "assets/one.png": encoded("PNG", (2000, 1000)),
+        "listing/ar.toml": LISTING + 'captions = ["صدى تحية"]\n',
+    }
+    release = check(database, blobs, upload(database, blobs, changes=changes), auto_approve=True)
+    assert release.state is ReleaseState.PUBLISHED
+    assert release.icon_key
+    assert blobs.get(release.icon_key) != png
+    [shot] = release.screenshots
+    assert (shot["width"], shot["height"]) == (1600, 800)
+    assert shot["captions"] == {"en": "An echo of a greeting", "ar": "صدى تحية"}
+    assert blobs.get(shot["key"])[8:12] == b"WEBP"
+
+
+def test_a_picture_that_cannot_be_drawn_turns_a_release_down(
+    database: Database, blobs: Blobs
+) -> None:
+    changes = {"caravan.toml": manifest_text(more=SHOT), "assets/one.png": b"no picture"}
+    release = check(database, blobs, upload(database, blobs, changes=changes), auto_approve=True)
+    assert release.state is ReleaseState.REJECTED
+    with database.reading() as session:
+        assert rules(session, release.id, "error") == {"screenshot.unreadable"}
 
 
 def with_adapter(path: Path) -> dict[str, Any]:

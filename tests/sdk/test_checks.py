@@ -12,7 +12,7 @@ from caravan.findings import Finding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sdk.bundles import APP, ICON, MANIFEST, make_bundle, write_folder
+from tests.sdk.bundles import APP, ICON, LISTING, MANIFEST, make_bundle, write_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +51,22 @@ def test_a_refused_bundle_gives_its_refusal(tmp_path: Path) -> None:
     assert [each.rule for each in findings] == ["manifest.missing", "manifest.unknown-key"]
     assert not is_publishable(findings)
     assert [each.rule for each in check_bytes(lambda: b"no zip")] == ["bundle.broken"]
+
+
+SHOT = """
+[[screenshot]]
+file = "assets/one.png"
+caption = "An echo of a greeting"
+"""
+
+
+def test_screenshots_are_there_with_a_caption_in_every_language_that_has_any() -> None:
+    manifest = MANIFEST + SHOT
+    there = {"caravan.toml": manifest, "assets/one.png": b"a picture"}
+    assert [each.rule for each in check(make_bundle(there))][-1] == "screenshots"
+    assert one({"caravan.toml": manifest}).rule == "screenshot.missing"
+    two = LISTING + 'captions = ["صدى تحية", "صدى آخر"]\n'
+    assert one({**there, "listing/ar.toml": two}).rule == "screenshot.captions"
 
 
 def test_a_syntax_error_has_its_line() -> None:

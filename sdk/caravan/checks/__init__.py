@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from caravan.bundle import Bundle, build, open_bundle
-from caravan.checks import adapter, code, component, icon, texts
+from caravan.checks import adapter, code, component, icon, screenshots, texts
 from caravan.checks.source import Source, read
 from caravan.findings import BundleRefused, Finding
 
@@ -28,6 +28,13 @@ EVERY: Families = (
     ("evals", "The samples fit the actions.", texts.check_samples),
 )
 
+SCREENSHOTS: Families = (
+    (
+        "screenshots",
+        "The screenshots are there, with their captions.",
+        screenshots.check_screenshots,
+    ),
+)
 ADAPTER: Families = (("adapter", "The adapter is in the bundle.", adapter.check_adapter),)
 
 
@@ -42,7 +49,8 @@ def check(bundle: Bundle) -> list[Finding]:
     source = read(bundle.code)
     own = COMPONENT if bundle.manifest.runtime.kind == "component" else PYTHON
     brought = ADAPTER if bundle.manifest.model.adapter else ()
-    for rule, sentence, family in (*own, *brought, *EVERY):
+    shown = SCREENSHOTS if bundle.manifest.screenshot else ()
+    for rule, sentence, family in (*own, *brought, *EVERY, *shown):
         findings.extend(list(family(bundle, source)) or [Finding(rule, "pass", sentence)])
     return findings
 
