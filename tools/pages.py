@@ -41,7 +41,12 @@ EXITS = {
 }
 # Page → permissions, example, and the classes and functions whose documentation it shows.
 CAPABILITIES: Mapping[str, tuple[str, tuple[str, ...], Any, tuple[Any, ...]]] = {
-    "model": ("The model", ("llm.generate",), examples.model, (llm.Llm, llm.Chat)),
+    "model": (
+        "The model",
+        ("llm.generate",),
+        examples.model,
+        (llm.Llm, llm.Chat, llm.Scored, llm.Token),
+    ),
     "data": ("Answers as data", ("llm.generate",), examples.data, (llm.Llm.json,)),
     "vectors": ("Vectors", ("llm.embed",), examples.vectors, (llm.Llm.embed,)),
     "storage": ("Storage", ("kv.user", "kv.app"), examples.storage, (context.Store,)),

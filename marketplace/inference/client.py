@@ -27,6 +27,7 @@ from marketplace.inference.ports import (
     Generation,
     Piece,
     Queued,
+    Scored,
     ToolCall,
     Usage,
     type_answer_event,
@@ -69,7 +70,7 @@ class Asked:
     def hear(self, event: type_answer_event | Embedded) -> None:
         """Learn from an event how far the engine has come with it."""
         self.is_waiting = isinstance(event, Queued)
-        self.has_begun = self.has_begun or isinstance(event, (Piece, ToolCall))
+        self.has_begun = self.has_begun or isinstance(event, (Piece, Scored, ToolCall))
 
     def may_be_sent_again(self) -> bool:
         """Whether another engine may try, after the last one ended.

@@ -13,6 +13,7 @@ from marketplace.inference.ports import (
     Generation,
     ModelUnavailable,
     Piece,
+    Scored,
     ToolCall,
     Usage,
     type_answer_event,
@@ -98,9 +99,7 @@ class FakeInference:
         if self._why_not is not None:
             raise ModelUnavailable(self._why_not, rule="llm.model")
 
-    def _answer(
-        self, generation: Generation, cancelled: Event
-    ) -> Iterator[Piece | ToolCall | Finished]:
+    def _answer(self, generation: Generation, cancelled: Event) -> Iterator[type_answer_event]:
         pieces = self._pieces(generation) if callable(self._pieces) else self._pieces
         text = TextStream(generation.stop)
         made, reason = 0, "stop"
@@ -112,6 +111,9 @@ class FakeInference:
                 break
             made += 1
             self._generated_tokens += 1
+            if generation.logprobs is not None and isinstance(piece, str):
+                likeliest = ((piece, 0.0),) if generation.logprobs else ()
+                yield Scored(piece, 0.0, likeliest)  # nothing else could have come
             if isinstance(piece, ToolCall):
                 yield piece
             elif shown := text.push(piece.encode()):

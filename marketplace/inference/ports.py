@@ -86,6 +86,8 @@ class Generation:
         json_schema: the answer is a JSON value of this schema; excludes `grammar`.
         grammar: the answer matches this GBNF grammar (its rule `root`). For grammars of our own
             alone, never an app's: a hostile one occupies the engine until its watchdog ends it.
+        logprobs: how many of the likeliest tokens are told beside each token's own log probability,
+            as `Scored` events; None tells nothing and costs nothing.
         tools: functions the model may ask for; its wishes come as `ToolCall` events. Excludes
             `json_schema` and `grammar`.
         adapter: sha256 of a LoRA adapter's file that the store has laid out for the engine.
@@ -114,6 +116,7 @@ class Generation:
     weight: float = 1.0
     wants: Wants = Wants()
     model: str = ""
+    logprobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,20 @@ class Piece:
     """The next piece of the answer's text, never half a character."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How likely the next token was; it comes before the text it is part of.
+
+    Args:
+        logprob: natural logarithm of its probability, before temperature and grammar.
+        likeliest: the likeliest tokens at this point and theirs, likeliest first.
+    """
+
+    token: str
+    logprob: float
+    likeliest: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +292,7 @@ class EngineStatus:
     uptime_s: int = 0
 
 
-type_answer_event = Queued | Piece | ToolCall | Finished
+type_answer_event = Queued | Piece | Scored | ToolCall | Finished
 
 
 class Inference(Protocol):

@@ -20,6 +20,7 @@ from marketplace.inference.ports import (
     Piece,
     Queued,
     QueueFull,
+    Scored,
     ServedModel,
     Tool,
     ToolCall,
@@ -30,10 +31,11 @@ from marketplace.kernel.errors import CaravanError, Invalid, Limited
 
 LONGEST_TEXT = 2_000_000  # characters of one message; the context ends long before
 MOST_TEXTS = 128  # of one embedding
+MOST_LOGPROBS = 20  # the OpenAI dialect has the same bound
 LARGEST_IMAGE_BYTES = 4 * 1024 * 1024
 VECTOR = "f"  # single precision, in this machine's own order: both ends are on it
 
-type_event = Queued | Piece | ToolCall | Finished | Embedded | CaravanError
+type_event = Queued | Piece | Scored | ToolCall | Finished | Embedded | CaravanError
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 Image = Annotated[bytes, Field(min_length=1, max_length=LARGEST_IMAGE_BYTES)]
 FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -117,6 +119,7 @@ class GenerationFrame(BaseModel):
     weight: float = Field(ge=0.01, le=100, allow_inf_nan=False)
     wants: WantsFrame
     model: Annotated[str, Field(max_length=200)]
+    logprobs: Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None
 
     def generation(self) -> Generation:
         """The generation it stands for."""
@@ -139,6 +142,7 @@ class GenerationFrame(BaseModel):
             weight=self.weight,
             wants=Wants(self.wants.context, self.wants.vision, self.wants.small),
             model=self.model,
+            logprobs=self.logprobs,
         )
 
 
@@ -202,6 +206,8 @@ def from_event(number: int, event: type_event) -> list[Any]:
     """One event of request `number` as a list."""
     if isinstance(event, Piece):
         return [number, "piece", event.text]
+    if isinstance(event, Scored):
+        return [number, "scored", event.token, event.logprob, [list(o) for o in event.likeliest]]
     if isinstance(event, Queued):
         return [number, "queued", event.position]
     if isinstance(event, Finished):
@@ -219,6 +225,8 @@ def to_event(wire: Sequence[Any]) -> tuple[int, type_event]:
     match wire:
         case [int(number), "piece", str(text)]:
             return number, Piece(text)
+        case [int(number), "scored", str(token), float(logprob), [*likeliest]]:
+            return number, Scored(token, logprob, tuple((text, p) for text, p in likeliest))
         case [int(number), "queued", int(position)]:
             return number, Queued(position)
         case [int(number), "finished", str(reason), [*usage], str(model)]:

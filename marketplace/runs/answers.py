@@ -12,6 +12,7 @@ from marketplace.inference.ports import (
     Inference,
     Piece,
     Queued,
+    Scored,
     ToolCall,
     Usage,
     type_answer_event,
@@ -67,6 +68,7 @@ class Answers:
         self._streams: dict[int, Iterator[type_answer_event]] = {}
         self._requests: set[str] = set()
         self._promised: dict[int, int] = {}
+        self._scores: dict[int, list[dict[str, Any]]] = {}
         self._cancelled = threading.Event()
         self.tally = Tally()
         self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -117,6 +119,8 @@ class Answers:
             tools=prompts.tools(payload),
             release=f"{self._grant.ident}@{self._grant.version}",
             adapter=self._grant.adapter,
+            wants=self._grant.wants,
+            logprobs=prompts.logprobs(payload),
         )
 
     def _open(self, payload: dict[str, Any]) -> int:
@@ -138,13 +142,16 @@ class Answers:
                     self._events.write("queued", {"position": position})
                 case Piece(text):
                     return {"text": text}
+                case Scored():
+                    self._scores.setdefault(handle, []).append(prompts.score(event))
                 case ToolCall():
                     return {"tool_call": prompts.tool_call(event)}
                 case Finished(reason, usage, model):
                     self.tally.add(usage)
                     self.tally.model = model
                     del self._streams[handle], self._promised[handle]
-                    return {"end": reason}
+                    scores = self._scores.pop(handle, None)
+                    return {"end": reason} | ({"logprobs": scores} if scores else {})
             if self._cancelled.is_set():
                 break
         self._streams.pop(handle, None)
@@ -160,11 +167,12 @@ class Answers:
             else:
                 calls.append(answer["tool_call"])
         whole = {"text": "".join(pieces), "reason": answer["end"]}
-        return whole | ({"tool_calls": calls} if calls else {})
+        scores = {"logprobs": answer["logprobs"]} if "logprobs" in answer else {}
+        return whole | scores | ({"tool_calls": calls} if calls else {})
 
     def _forward(self, payload: dict[str, Any]) -> dict[str, Any]:
         """Answer the person directly: the guest is not crossed for each piece."""
-        handle = self._open({**payload, "tools": None})
+        handle = self._open({**payload, "tools": None, "logprobs": None})
         before = replace(self.tally)
         pieces: list[str] = []
         while "end" not in (answer := self._next({"handle": handle})):

@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from marketplace.inference.ports import Message, Tool, ToolCall
+from marketplace.inference.ports import Message, Scored, Tool, ToolCall
 from marketplace.sandbox.ports import Refused
 
 MAX_MESSAGES = 64
 MAX_PROMPT_CHARS = 100_000
 MAX_TEXTS = 128
+MAX_LOGPROBS = 20
 DECIMALS = 6  # of a vector's numbers; a model's own noise is larger
 
 
@@ -34,6 +35,29 @@ def tools(payload: Mapping[str, Any]) -> tuple[Tool, ...]:
     if not isinstance(offered, list):
         raise _bad_tool()
     return tuple(_tool(each) for each in offered)
+
+
+def logprobs(payload: Mapping[str, Any]) -> int | None:
+    """How many alternatives a payload wants told with each token. Raises: Refused."""
+    asked = payload.get("logprobs")
+    if asked is None:
+        return None
+    if not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= MAX_LOGPROBS:
+        raise Refused(
+            "llm.logprobs",
+            f"logprobs is a whole number from 0 to {MAX_LOGPROBS}: of how many of the likeliest "
+            "tokens the log probability is told beside that of each token of the answer.",
+        )
+    return asked
+
+
+def score(scored: Scored) -> dict[str, Any]:
+    """How likely a token was, as an app gets it."""
+    return {
+        "token": scored.token,
+        "logprob": round(scored.logprob, DECIMALS),
+        "likeliest": [[text, round(logprob, DECIMALS)] for text, logprob in scored.likeliest],
+    }
 
 
 def texts(payload: Mapping[str, Any]) -> tuple[str, ...]:

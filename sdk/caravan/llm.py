@@ -16,6 +16,28 @@ Prompt = str | Sequence[Message]
 Answer = TypeVar("Answer")
 
 
+@dataclasses.dataclass(frozen=True)
+class Token:
+    """One token of an answer.
+
+    Args:
+        logprob: natural logarithm of its probability: 0 is certain, -0.69 one in two.
+        likeliest: what could have stood here and how likely it was, likeliest first.
+    """
+
+    text: str
+    logprob: float
+    likeliest: tuple[tuple[str, float], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """An answer, and how sure the model was of each token of it."""
+
+    text: str
+    tokens: tuple[Token, ...]
+
+
 class NotJson(CaravanError):
     """The model's answer was cut off before it was the JSON that was asked for."""
 
@@ -82,6 +104,22 @@ class Llm:
         )
         text: str = _host.call("llm.complete", asked)["text"]
         return text
+
+    def scored(self, prompt: Prompt, *, logprobs: int = 0, **options: Any) -> Scored:
+        """The whole answer with how sure the model was, for an app that must know.
+
+        Args:
+            logprobs: how many of the likeliest tokens are told at each place, 20 at most.
+            options: as for `complete`.
+        """
+        system, images = options.pop("system", None), options.pop("images", ())
+        asked = _generation(prompt, system, images, logprobs=logprobs, **options)
+        answer = _host.call("llm.complete", asked)
+        tokens = (
+            Token(each["token"], each["logprob"], tuple(map(tuple, each["likeliest"])))
+            for each in answer.get("logprobs", ())
+        )
+        return Scored(answer["text"], tuple(tokens))
 
     def forward(
         self,

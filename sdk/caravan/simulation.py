@@ -107,8 +107,17 @@ class Desk:
         piece = next(self._streams[payload["handle"]], None)
         return {"end": "stop"} if piece is None else {"text": piece}
 
-    def _llm_complete(self, payload: dict[str, Any]) -> dict[str, str]:
-        return {"text": "".join(self._answer(payload)), "reason": "stop"}
+    def _llm_complete(self, payload: dict[str, Any]) -> dict[str, Any]:
+        pieces = list(self._answer(payload))
+        whole = {"text": "".join(pieces), "reason": "stop"}
+        if payload.get("logprobs") is None:
+            return whole
+        # A pretended model is certain of every piece it was told to say.
+        most = payload["logprobs"]
+        scores = [
+            {"token": piece, "logprob": 0.0, "likeliest": [[piece, 0.0]][:most]} for piece in pieces
+        ]
+        return whole | {"logprobs": scores}
 
     def _llm_forward(self, payload: dict[str, Any]) -> dict[str, Any]:
         pieces = list(self._answer(payload))

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.support import peer
 from marketplace.inference.client import EngineClient
 from marketplace.inference.fake import FakeInference
-from marketplace.inference.ports import Finished, Inference, Message, Piece, Tool
+from marketplace.inference.ports import Finished, Inference, Message, Piece, Scored, Tool
 from marketplace.inference.upstream.client import Upstream
 from marketplace.inference.upstream.settings import UpstreamSettings
 from marketplace.inference.upstream.turnstile import Bounds
@@ -177,9 +177,23 @@ def test_many_threads_get_each_their_own_answer(inference: Inference) -> None:
     assert answers == {length: ALPHABET[:length] for length in range(1, 17)}
 
 
+def test_each_tokens_probability_is_told_to_whoever_asks(inference: Inference) -> None:
+    events = list(inference.generate(make_generation(max_tokens=3, logprobs=2)))
+    scores = [event for event in events if isinstance(event, Scored)]
+    assert [score.token for score in scores] == ["a", "b", "c"]
+    for score in scores:
+        assert score.logprob <= 0
+        assert len(score.likeliest) <= 2
+        assert score.likeliest[0] == (score.token, pytest.approx(score.logprob, abs=1e-4))
+    assert text_of(events) == "abc"
+    assert isinstance(events[0], Scored)  # before the text it is part of
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
+        ({"logprobs": 21}, "logprobs"),
+        ({"logprobs": -1}, "logprobs"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"temperature": -1.0}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),

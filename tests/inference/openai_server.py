@@ -31,9 +31,10 @@ class Stream:
         """Bytes as they are."""
         self._handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
-    def text(self, text: str, **more: Any) -> None:
+    def text(self, text: str, *, logprobs: Any = None, **more: Any) -> None:
         """A piece of the answer."""
-        self.send({"choices": [{"index": 0, "delta": {"content": text}}], **more})
+        choice = {"index": 0, "delta": {"content": text}, "logprobs": logprobs}
+        self.send({"choices": [choice], **more})
 
     def finish(self, reason: str, **more: Any) -> None:
         """The last piece."""
@@ -98,7 +99,11 @@ class OpenAIServer:
             self.hold(handler)
             made += 1
             counts = {"timings": {"prompt_n": 7, "predicted_n": made, "cache_n": 2}}
-            stream.text(piece, **(counts if body.get("timings_per_token") else {}))
+            stream.text(
+                piece,
+                logprobs=body.get("logprobs") and logprobs(piece, body["top_logprobs"]),
+                **(counts if body.get("timings_per_token") else {}),
+            )
             if made == body["max_tokens"]:
                 reason = "length"
                 break
@@ -168,6 +173,12 @@ def answer_json(
     handler.send_header("Content-Length", str(len(data)))
     handler.end_headers()
     handler.wfile.write(data)
+
+
+def logprobs(piece: str, most: int) -> dict[str, Any]:
+    """What is told of one token."""
+    likeliest = [{"token": token, "logprob": -0.1 - 9 * (token != piece)} for token in (piece, "?")]
+    return {"content": [{**likeliest[0], "top_logprobs": likeliest[:most]}]}
 
 
 def embeddings(body: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.inference.engines import make_generation
 from tests.inference.values import VALUES
 
 NAMES = [field.name for field in fields(Generation)]
-KINDS = st.sampled_from(["piece", "queued", "finished", "error", "tool_call", "embedded"])
+KINDS = st.sampled_from(["piece", "scored", "queued", "finished", "error", "tool_call", "embedded"])
 
 
 @pytest.mark.fuzz

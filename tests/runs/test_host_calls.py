@@ -9,9 +9,9 @@ import pytest
 from sqlmodel import func, select
 
 from marketplace.ads.models import Offer
-from marketplace.catalog.models import App, Product
+from marketplace.catalog.models import App, Product, Release
 from marketplace.inference.fake import FakeInference
-from marketplace.inference.ports import ToolCall
+from marketplace.inference.ports import ToolCall, Wants
 from marketplace.infra.db import Database
 from marketplace.infra.egress import Egress, EgressSettings
 from marketplace.kernel.clock import utc_now
@@ -152,6 +152,31 @@ def test_calls_of_tools_come_between_the_pieces(here: Stage) -> None:
     assert second.messages[2].tool_call_id == "c1"
 
 
+def test_an_app_may_ask_how_sure_the_model_was(here: Stage, counter: Counter) -> None:
+    told = [
+        {"token": piece, "logprob": 0.0, "likeliest": [[piece, 0.0]]}
+        for piece in ("one ", "two ", "three")
+    ]
+    whole = counter.call("llm.complete", **ASKED, logprobs=1)
+    assert whole == {"text": "one two three", "reason": "stop", "logprobs": told}
+    handle = counter.call("llm.open", **ASKED, logprobs=1)
+    *_, end = [counter.call("llm.next", handle=handle) for _ in range(4)]
+    assert end == {"end": "stop", "logprobs": told}
+    assert "logprobs" not in counter.call("llm.forward", **ASKED, logprobs=1)
+    assert isinstance(here.inference, FakeInference)
+    assert [asked.logprobs for asked in here.inference.asked] == [1, 1, None]
+
+
+def test_the_model_is_chosen_by_what_the_release_wants(here: Stage) -> None:
+    app = here.app()
+    with here.database.writing() as session:
+        release = session.get_one(Release, app.current_release_id)
+        release.manifest = {**release.manifest, "model": {"context": 777, "vision": True}}
+    Counter(here, app).call("llm.complete", **ASKED)
+    assert isinstance(here.inference, FakeInference)
+    assert here.inference.asked[-1].wants == Wants(context=777, vision=True)
+
+
 def test_pictures_reach_the_model_as_bytes(here: Stage, counter: Counter) -> None:
     assert isinstance(here.inference, FakeInference)
     seen = {"role": "user", "content": "What is it?", "images": ["iVBORw0="]}
@@ -234,6 +259,9 @@ def test_answers_side_by_side_share_the_budget(here: Stage, counter: Counter) ->
         ({"messages": [{"role": "assistant", "tool_calls": [1]}]}, "llm.messages"),
         ({"messages": [{"role": "user", "images": ["no base64!"]}]}, "llm.images"),
         ({"messages": [{"role": "user", "images": [7]}]}, "llm.images"),
+        ({**ASKED, "logprobs": 21}, "llm.logprobs"),
+        ({**ASKED, "logprobs": True}, "llm.logprobs"),
+        ({**ASKED, "logprobs": "many"}, "llm.logprobs"),
     ],
 )
 def test_a_prompt_that_makes_no_sense_is_refused_with_a_rule(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from caravan import Context, File, HostError, PaymentRequired, Slot, _host
-from caravan.llm import NotJson
+from caravan.llm import NotJson, Scored, Token
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +66,16 @@ def test_a_whole_answer_may_follow_a_conversation_and_a_schema(door: Door) -> No
             {"messages": talk, "temperature": 0.0, "json_schema": {"type": "object"}},
         )
     ]
+
+
+def test_an_answer_may_tell_how_sure_the_model_was(door: Door) -> None:
+    told = {"token": "tea", "logprob": -0.1, "likeliest": [["tea", -0.1], ["milk", -2.4]]}
+    door.answers = [{"text": "tea", "reason": "stop", "logprobs": [told]}]
+    answer = Context().llm.scored("What?", logprobs=2, system="Be brief.", max_tokens=9)
+    assert answer == Scored("tea", (Token("tea", -0.1, (("tea", -0.1), ("milk", -2.4))),))
+    [(op, asked)] = door.asked
+    assert (op, asked["logprobs"], asked["max_tokens"]) == ("llm.complete", 2, 9)
+    assert [message["role"] for message in asked["messages"]] == ["system", "user"]
 
 
 def test_storage_is_apart_for_the_person_and_the_app(door: Door) -> None:

@@ -17,6 +17,7 @@ from marketplace.inference.engine.tickets import Cancel, Stop, Ticket
 from marketplace.inference.lookup import Costs
 from marketplace.inference.ports import BadGeneration, Finished, ModelUnavailable, Queued
 from marketplace.inference.scheduler import POSITIONS_TOLD, Scheduler
+from marketplace.inference.scores import scored
 from marketplace.inference.sequences import Capacity, Sequence, Step
 from marketplace.inference.wire import type_event
 from marketplace.kernel.errors import CaravanError
@@ -291,6 +292,9 @@ class Decoder:
                 self._release(ticket, "failed", now)
                 self._events.append((ticket.key, error))
                 return None
+        if ticket.logprobs is not None and token != NO_TOKEN and not self._ends[token]:
+            score = scored(logits, token, ticket.pieces, ticket.logprobs)
+            self._events.append((ticket.key, score))
         self._take(ticket, token, now)
         return token
 

@@ -170,6 +170,7 @@ class Engine:
             lease=lease,
             answer=AnswerStream(generation.stop, tools),
             pieces=vocabulary.pieces if tools is None else vocabulary.marked,
+            logprobs=generation.logprobs,
         )
         self._decoder.submit(ticket)
 

@@ -17,6 +17,7 @@ class Ticket:
     Args:
         pieces: the bytes of every token, as this answer shows them.
         lease: its hold on the adapter it is computed with.
+        logprobs: how many alternatives are told with each token's score; None for no scores.
     """
 
     request: Request
@@ -24,6 +25,7 @@ class Ticket:
     answer: AnswerStream
     pieces: tuple[bytes, ...]
     lease: Lease | None = None
+    logprobs: int | None = None
     sequence: Sequence | None = field(default=None)
     position: int = -1
     lookup: Lookup = field(default_factory=Lookup)

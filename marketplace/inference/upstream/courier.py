@@ -110,6 +110,8 @@ class Courier:
                         async for piece in pieces:
                             if first is None and transcript.pieces:
                                 first = self._clock()
+                            for score in transcript.take_scores():
+                                emit(score)
                             if piece:
                                 self._measure()
                                 emit(Piece(piece))

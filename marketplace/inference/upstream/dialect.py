@@ -14,6 +14,7 @@ from marketplace.inference.ports import (
     Generation,
     Message,
     ModelUnavailable,
+    Scored,
     ToolCall,
     Usage,
 )
@@ -45,6 +46,8 @@ def chat(generation: Generation, settings: UpstreamSettings, model: str) -> dict
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if generation.logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": generation.logprobs}
     if generation.stop:
         body["stop"] = list(generation.stop[:MOST_STOPS])
     if generation.json_schema is not None:
@@ -203,8 +206,22 @@ class _Delta(_Lenient):
     tool_calls: list[_Call] | None = None
 
 
+class _Likely(_Lenient):
+    token: str
+    logprob: float
+
+
+class _Token(_Likely):
+    top_logprobs: list[_Likely] = []
+
+
+class _Logprobs(_Lenient):
+    content: list[_Token] | None = None
+
+
 class _Choice(_Lenient):
     delta: _Delta = _Delta()
+    logprobs: _Logprobs | None = None
     finish_reason: str | None = None
 
 
@@ -322,6 +339,7 @@ class Transcript:
     counts: _Counts | None = None
     timings: _Timings | None = None
     calls: dict[int, _Call] = field(default_factory=dict)
+    scores: list[Scored] = field(default_factory=list)
 
     def take(self, data: str) -> str:
         """One chunk of the stream. Returns: the text it adds. Raises: Garbled."""
@@ -336,12 +354,20 @@ class Transcript:
         text = ""
         for choice in chunk.choices:
             text += choice.delta.content or ""
+            for token in (choice.logprobs or _Logprobs()).content or ():
+                likeliest = tuple((other.token, other.logprob) for other in token.top_logprobs)
+                self.scores.append(Scored(token.token, token.logprob, likeliest))
             for call in choice.delta.tool_calls or ():
                 self._take_call(call)
             if choice.finish_reason is not None:
                 self.reason = REASONS.get(choice.finish_reason, "stop")
         self.pieces += bool(text)
         return text
+
+    def take_scores(self) -> list[Scored]:
+        """How likely the tokens were that came since the last time."""
+        taken, self.scores = self.scores, []
+        return taken
 
     def tool_calls(self) -> Iterator[ToolCall]:
         """The functions the model asked for."""
