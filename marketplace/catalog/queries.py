@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import Select
 
 from marketplace.accounts.models import Account
-from marketplace.catalog import categories, permissions
+from marketplace.catalog import categories, permissions, wording
 from marketplace.catalog.models import (
     App,
     AppState,
@@ -136,7 +136,7 @@ def app_page(
 ) -> AppPage:
     """Everything an app's page shows. Raises: AppNotFound."""
     app, developer, release, text = _app_with_all(session, ident, locale=locale)
-    manifest = release.manifest if release else {}
+    manifest = wording.manifest(release, locale=locale) if release else {}
     section = manifest.get("app", {})
     similar = (
         offered()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from marketplace.catalog import permissions
+from marketplace.catalog import permissions, wording
 from marketplace.catalog import queries as catalog
 from marketplace.catalog.models import App, Release
 from marketplace.catalog.permissions import Asked
@@ -132,7 +132,7 @@ def mine(session: Session, person_id: AccountId, *, locale: str) -> Sequence[All
     found = []
     for consent, app in rows:
         release = releases.get(app.current_release_id) if app.current_release_id else None
-        reasons = items_of(release.manifest) if release else {}
+        reasons = items_of(wording.manifest(release, locale=locale)) if release else {}
         items = {item: reasons.get(item, "") for item in consent.items}
         found.append(
             Allowed(

@@ -45,7 +45,8 @@ def told(value: Any, field: Mapping[str, Any]) -> str:
             )
         case list():
             return "\n".join(told(each, field.get("items", {})) for each in value)
-    return str(value)
+    options = field.get("x-ui", {}).get("options", {})
+    return str(options.get(value, value))
 
 
 def label_of(field: Mapping[str, Any], name: str) -> str:

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from marketplace.ads import queries as ads
 from marketplace.billing import queries as billing
-from marketplace.catalog import permissions
+from marketplace.catalog import permissions, wording
 from marketplace.catalog import queries as catalog
 from marketplace.catalog.models import App, Release
 from marketplace.infra.vault import Vault
@@ -22,6 +22,7 @@ from marketplace.publishing.queries import NotYours
 from marketplace.runs import consent, preferences
 from marketplace.runs.models import ENDED, Run, RunState
 from marketplace.runs.pages import Panel, Receipt, RunRow, RunsPage
+from marketplace.web.i18n import current_locale
 from marketplace.web.i18n import gettext as _
 
 ROWS_A_PAGE = 20
@@ -43,12 +44,12 @@ def panel(
     Args:
         again: an earlier run of this person, whose input is there to be edited.
     """
-    actions = release.actions["actions"] if release else []
+    actions = wording.actions(release, locale=current_locale()) if release else []
+    manifest = wording.manifest(release, locale=current_locale()) if release else {}
     run = session.get(Run, again) if again else None
     earlier = run if run and (run.person_id, run.app_id) == (person_id, app.id) else None
-    items = consent.items_of(release.manifest) if release else {}
-    missing = consent.missing(session, person_id, app.id, release.manifest) if release else {}
-    manifest = release.manifest if release else {}
+    items = consent.items_of(manifest) if release else {}
+    missing = consent.missing(session, person_id, app.id, manifest) if release else {}
     known = preferences.known(session, vault, person_id, app.id, manifest)
     first = actions[0]["name"] if actions else ""
     return Panel(

@@ -7,6 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace.catalog import queries as catalog
+from marketplace.catalog import wording
 from marketplace.catalog.models import Release
 from marketplace.infra.db import Database
 from marketplace.infra.vault import Vault
@@ -116,7 +117,8 @@ def _schema(release: Release | None, action: str) -> dict[str, object]:
 def _page(run: Run) -> RunPage:
     app, name = catalog.app_and_name(db(), run.app_id, locale=current_locale())
     release = db().get_one(Release, run.release_id)
-    described = next(a for a in release.actions["actions"] if a["name"] == run.action)
+    actions = wording.actions(release, locale=current_locale())
+    described = next(a for a in actions if a["name"] == run.action)
     asked = described["input_schema"]["properties"]
     return RunPage(
         run=run,

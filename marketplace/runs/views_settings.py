@@ -5,6 +5,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace.catalog import queries as catalog
+from marketplace.catalog import wording
 from marketplace.catalog.models import App, Release
 from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
@@ -90,7 +91,7 @@ def _page(
     typed: dict[str, object] | None = None,
     errors: dict[str, str] | None = None,
 ) -> SettingsPage:
-    asked = release.manifest.get("setting") or []
+    asked = wording.manifest(release, locale=current_locale()).get("setting") or []
     known = kept.known(db(), vault, actor_id(), app.id, release.manifest)
     _app, name = catalog.app_and_name(db(), app.id, locale=current_locale())
     schema = preferences.schema_of(asked)

@@ -23,12 +23,14 @@ Permission = Literal[
     "billing.meter",
     "user.locale",
 ]
+MOST_WORDS = 300
 HOST = r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$"
 PRICE = re.compile(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,3})?")
 
 Name = Annotated[str, Field(min_length=2, max_length=40)]
 Summary = Annotated[str, Field(min_length=10, max_length=100)]
 Description = Annotated[str, Field(min_length=20, max_length=8000)]
+Word = Annotated[str, Field(min_length=1, max_length=400)]
 WebAddress = Annotated[str, Field(pattern=r"^https://[^\s]+$", max_length=300)]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
 
@@ -334,6 +336,12 @@ class Listing(Section):
     description: Description
     captions: list[Annotated[str, Field(min_length=3, max_length=120)]] = Field(
         default=[], max_length=8
+    )
+    words: dict[Word, Word] = Field(
+        default={},
+        max_length=MOST_WORDS,
+        description="What else people read in the app, as it stands there, and in this language: "
+        "titles and captions of forms, choices, reasons of permissions.",
     )
 
 

@@ -1,5 +1,6 @@
 """The shipped apps beyond the road's three: what each does, without a store."""
 
+from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from caravan.bundle import build, open_bundle
 from caravan.checks import check
 from caravan.reading import MANIFEST_FILE
 from caravan.testing import Simulator
+
+from marketplace.catalog.wording import SHOWN
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 TABLE = "City,Month,Sales\nAmman,May,120\nPetra,May,80\nAmman,June,150\n"
@@ -32,6 +35,26 @@ def test_every_shipped_app_passes_the_checks_and_speaks_arabic(name: str) -> Non
     assert "ar" in bundle.listings
     assert any(path.startswith("evals/") for path in bundle.files)
     assert MANIFEST_FILE in bundle.files
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in PLUGINS.glob("*/app.py")))
+def test_every_caption_of_a_shipped_app_has_its_arabic_words(name: str) -> None:
+    bundle = open_bundle(build(PLUGINS / name))
+    manifest = bundle.manifest.model_dump(include={"permission", "network", "setting"})
+    shown = set(captions([app_of(name).describe(), manifest]))
+    assert shown - set(bundle.listings["ar"].words) == set()
+
+
+def captions(node: Any) -> Iterator[str]:
+    """What people read of a description; a placeholder may be an example in the app's language."""
+    for each in node.values() if isinstance(node, dict) else node:
+        if isinstance(each, dict | list):
+            yield from captions(each)
+    if isinstance(node, dict):
+        for key in SHOWN - {"placeholder"} & node.keys():
+            if node[key] and isinstance(node[key], str):
+                yield node[key]
+        yield from map(str, node.get("enum", ()))
 
 
 def test_the_companion_sends_what_was_said_before_and_forgets_it() -> None:
