@@ -44,6 +44,7 @@ from marketplace.review import views_reports as reports_views
 from marketplace.runs import jobs as runs_jobs
 from marketplace.runs import queries as runs_queries
 from marketplace.runs import views as runs_views
+from marketplace.runs import views_api as api_views
 from marketplace.runs import views_audit as audit_views
 from marketplace.runs import views_consent as consent_views
 from marketplace.runs import views_developer as developer_views
@@ -52,7 +53,9 @@ from marketplace.runs import wishes
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
+from marketplace.runs.files import RunFiles
 from marketplace.runs.pages import Panel
+from marketplace.runs.starting import Starter
 from marketplace.sandbox import builder
 from marketplace.sandbox.client import RunnerClient
 from marketplace.settings import ROOT, Settings
@@ -78,6 +81,11 @@ def vault(settings: Settings) -> Vault:
     """What seals the secrets of people."""
     previous = settings.previous_secret_key.get_secret_value()
     return Vault(settings.signing_key(), [previous] if previous else [])
+
+
+def run_files(settings: Settings) -> RunFiles:
+    """Where the files lie that people give to runs."""
+    return RunFiles(settings.folder / "files")
 
 
 def pseudonym_maker(settings: Settings) -> "PseudonymMaker":
@@ -129,7 +137,7 @@ def create_app(settings: Settings) -> Flask:
     store = blobs(settings)
     engine = language_model(settings)
     sandbox = RunnerClient(settings.socket("runners"), settings.cache_dir())
-    logs, audits = run_logs(settings)
+    (logs, audits), files = run_logs(settings), run_files(settings)
     secrets = vault(settings)
     executor = Executor(
         database=database,
@@ -139,6 +147,7 @@ def create_app(settings: Settings) -> Flask:
         blobs=store,
         logs=logs,
         audits=audits,
+        files=files,
         settings=settings.runs,
         sandbox_settings=settings.sandbox,
         folder=settings.folder / "executors",
@@ -174,7 +183,9 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(reports_views.bp)
     app.register_blueprint(billing_views.bp)
     app.register_blueprint(ads_views.bp)
-    app.register_blueprint(runs_views.blueprint(database, executor, logs, settings.runs, secrets))
+    starter = Starter(executor, files, settings.runs, secrets)
+    app.register_blueprint(runs_views.blueprint(database, logs, starter))
+    app.register_blueprint(api_views.blueprint(starter))
     app.register_blueprint(audit_views.blueprint(audits))
     app.register_blueprint(developer_views.blueprint(database, engine, audits, settings.runs))
     app.register_blueprint(consent_views.blueprint(executor))
@@ -227,7 +238,7 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
         **catalog_jobs.handlers(),
         **billing_jobs.handlers(),
         **ads_jobs.handlers(),
-        **runs_jobs.handlers(*run_logs(settings), settings.runs),
+        **runs_jobs.handlers(*run_logs(settings), run_files(settings), settings.runs),
     }
 
 

@@ -30,6 +30,7 @@ from marketplace.publishing import code
 from marketplace.runs import budgets, grants, metering, preferences, secret_input, wishes
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs, EventWriter
+from marketplace.runs.files import Reader, RunFiles
 from marketplace.runs.host_calls import Desk
 from marketplace.runs.keepable import mended
 from marketplace.runs.models import Run, RunState
@@ -81,6 +82,7 @@ class Executor:
         blobs: Blobs,
         logs: EventLogs,
         audits: AuditLogs,
+        files: RunFiles,
         settings: RunSettings,
         sandbox_settings: SandboxSettings,
         folder: Path,
@@ -94,6 +96,7 @@ class Executor:
         self._blobs = blobs
         self._logs = logs
         self._audits = audits
+        self._files = files
         self._settings = settings
         self._sandbox_settings = sandbox_settings
         self._folder = folder
@@ -295,6 +298,12 @@ class Executor:
             inference=self._inference,
             egress=self._egress,
             events=events,
+            files=Reader(
+                self._files,
+                grant.person_id,
+                grant.run_id,
+                most_bytes=self._settings.file_read_bytes,
+            ),
         )
 
         def stop_all() -> None:

@@ -18,6 +18,7 @@ from marketplace.kernel.errors import CaravanError
 from marketplace.runs import items
 from marketplace.runs.answers import Answers
 from marketplace.runs.events import EventWriter
+from marketplace.runs.files import Reader
 from marketplace.runs.grants import Grant
 from marketplace.runs.keepable import mended
 from marketplace.runs.memory import Memory
@@ -46,6 +47,7 @@ class Desk:
         inference: Inference,
         egress: Egress,
         events: EventWriter,
+        files: Reader,
     ) -> None:
         self._grant = grant
         self._database = database
@@ -64,6 +66,7 @@ class Desk:
             **self._memory.operations,
             **self._web.operations,
             **self.meter.operations,
+            **files.operations,
             "ads.slot": self._slot,
             "billing.entitled": self._entitled,
             "settings.get": self._settings,

@@ -1,7 +1,8 @@
 """Starting runs, and who may look at them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import func
@@ -17,6 +18,8 @@ from marketplace.runs.models import ENDED, Run
 from marketplace.runs.settings import RunSettings
 from marketplace.web.auth import Actor
 from marketplace.web.i18n import gettext as _
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 class RunNotFound(NotFound):
@@ -46,6 +49,7 @@ def start(
     person_id: AccountId,
     action: str,
     values: dict[str, Any],
+    wrong: Mapping[str, str] = EMPTY,
     allowed: Iterable[str] = (),
     locale: str,
     settings: RunSettings,
@@ -56,6 +60,7 @@ def start(
     """Add one queued run; the caller hands it to the executor once it is committed.
 
     Args:
+        wrong: what is already known to be wrong with the values, by field.
         allowed: what the person allows with this very run, as `consent` names it.
         settings: how many runs one person may have going, and what the hour allows.
         vault: seals the secrets of the input until the run is over.
@@ -71,8 +76,8 @@ def start(
         raise NothingToRun(_("This app has no such action. Reload its page and try again."))
     if billing.product_needed(session, person_id, app.id) is not None:
         raise NotBought(_("Buy this app first; its page has the button."), rule="app.not-bought")
-    if wrong := fields.problems(values, described["input_schema"]):
-        raise BadInput(_("Please look at the marked fields."), fields=wrong)
+    if problems := {**fields.problems(values, described["input_schema"]), **wrong}:
+        raise BadInput(_("Please look at the marked fields."), fields=problems)
     consent.allow(session, person_id, release, allowed, now=now)
     known = preferences.known(session, vault, person_id, app.id, release.manifest)
     preferences.check(release.manifest, known)

@@ -42,6 +42,18 @@ class RunSettings(BaseModel):
     )
     kv_write_bytes: int = Field(4 * 2**20, ge=1, description="Values one run may keep, bytes.")
     egress_requests: int = Field(50, ge=1, description="Web requests of one run, count.")
+    file_bytes: int = Field(
+        10 * 2**20, ge=1, description="Largest file a person may give a run, bytes."
+    )
+    person_file_bytes: int = Field(
+        100 * 2**20, ge=1, description="Files kept for one person at a time, bytes."
+    )
+    file_days: int = Field(2, ge=1, description="Days the files given to a run are kept.")
+    file_read_bytes: int = Field(
+        64 * 2**20,
+        ge=1,
+        description="What one run may read of its files, bytes; the same twice counts twice.",
+    )
     max_llm_tokens: int = Field(
         4096, ge=1, description="Most tokens one run may have generated, whatever it asks for."
     )

@@ -10,62 +10,43 @@ from marketplace.catalog import queries as catalog
 from marketplace.catalog import wording
 from marketplace.catalog.models import Release
 from marketplace.infra.db import Database
-from marketplace.infra.vault import Vault
-from marketplace.kernel.clock import utc_now
-from marketplace.kernel.errors import Invalid
 from marketplace.kernel.ids import RunId
-from marketplace.runs import consent, fields, preferences, queries, service, stream
+from marketplace.runs import consent, fields, preferences, queries, service, stream, uploads
 from marketplace.runs.events import EventLogs
-from marketplace.runs.executor import Executor
 from marketplace.runs.models import Run
 from marketplace.runs.pages import RunPage
 from marketplace.runs.preferences import SettingsNeeded
-from marketplace.runs.settings import RunSettings
+from marketplace.runs.starting import Starter, release_of, schema_of
 from marketplace.web import sse
 from marketplace.web.auth import actor_id, signed_in_only, wants_json
-from marketplace.web.edge import after_commit, db, status_of
+from marketplace.web.edge import db, status_of
 from marketplace.web.i18n import current_locale
-from marketplace.web.i18n import gettext as _
 
 
-def blueprint(
-    database: Database, executor: Executor, logs: EventLogs, settings: RunSettings, vault: Vault
-) -> Blueprint:
+def blueprint(database: Database, logs: EventLogs, starter: Starter) -> Blueprint:
     """The runs room's pages, over the executor of this process."""
     bp = Blueprint("runs", __name__)
 
     @bp.post("/apps/<ident>/runs")
     @signed_in_only
     def start(ident: str) -> ResponseReturnValue:
-        """Run an app with the form's values, and go to the run's page."""
+        """Run an app with the form's values and files, and go to the run's page."""
         app = catalog.app_by_ident(db(), ident)
-        action = request.form.get("-action", "")
-        release = db().get(Release, app.current_release_id) if app.current_release_id else None
-        schema = _schema(release, action)
-        executor.check_room()
-        if release is not None:
-            executor.check_model(release)
+        action, release = request.form.get("-action", ""), release_of(app)
+        schema = schema_of(release, action)
+        taken = uploads.take(schema, request.files, most_bytes=starter.settings.file_bytes)
+        values = fields.values_of(request.form, schema, taken.values)
+        allowed = request.form.get("-allow", "").split(consent.COMMA)
         try:
-            run = service.start(
-                db(),
-                app,
-                person_id=actor_id(),
-                action=action,
-                values=fields.values_of(request.form, schema),
-                allowed=request.form.get("-allow", "").split(consent.COMMA),
-                locale=current_locale(),
-                settings=settings,
-                vault=vault,
-                executor=executor.name,
-                now=utc_now(),
-            )
+            run = starter.start(app, action, values, taken, allowed=allowed)
         except (service.BadInput, consent.ConsentNeeded, SettingsNeeded) as error:
             if wants_json():
                 raise
-            panel = queries.panel(db(), app, release, vault, person_id=actor_id(), unavailable=None)
+            panel = queries.panel(
+                db(), app, release, starter.vault, person_id=actor_id(), unavailable=None
+            )
             typed = queries.refilled(panel, action, forms.typed(request.form, schema), error)
             return render_template("runs/form.html", page=typed), status_of(error)
-        after_commit(lambda: executor.start(run.id))
         return redirect(url_for("runs.show", run_id=run.id), code=303)
 
     @bp.get("/runs")
@@ -97,21 +78,12 @@ def blueprint(
         """Stop a run; its page then shows what was made so far."""
         run = service.own(db(), RunId(run_id), person_id=actor_id())
         if not run.has_ended:
-            executor.stop(run.id)
+            starter.executor.stop(run.id)
         if request.headers.get("Sec-Fetch-Mode") == "cors":
             return "", 204
         return redirect(url_for("runs.show", run_id=run.id), code=303)
 
     return bp
-
-
-def _schema(release: Release | None, action: str) -> dict[str, object]:
-    actions = release.actions["actions"] if release else []
-    found = next((a for a in actions if a["name"] == action), None)
-    if found is None:
-        raise Invalid(_("This app has no such action. Reload its page and try again."))
-    schema: dict[str, object] = found["input_schema"]
-    return schema
 
 
 def _page(run: Run) -> RunPage:

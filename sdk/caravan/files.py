@@ -14,12 +14,12 @@ PIECE_BYTES = 512 * 1024
 class File:
     """A file the person picked for this run. Permission: `files.read`.
 
-    The store takes no files for a run yet; `caravan dev` and `caravan run` do.
+    The store keeps it for a few days with the run that it was picked for.
 
     Args:
         id: what the store knows it by during the run.
         name: what it is called on the person's machine.
-        media_type: what kind it says it is, such as `text/plain`.
+        media_type: what kind its first bytes say it is, such as `text/plain`.
     """
 
     id: str

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from caravan import App as SdkApp
 from flask import Flask
 from sqlmodel import Session
 from werkzeug.serving import make_server
@@ -15,10 +14,8 @@ from marketplace.catalog import views as catalog_views
 from marketplace.catalog import views_ratings
 from marketplace.catalog.models import App, Release
 from marketplace.infra.db import Database
-from marketplace.publishing import code
 from marketplace.runs import queries, views, views_audit, views_consent, views_settings
 from marketplace.runs.pages import Panel
-from marketplace.runs.settings import RunSettings
 from marketplace.web.auth import actor
 from tests.factories.pages import make_store
 from tests.factories.runs import VAULT, Stage, stage
@@ -79,19 +76,6 @@ def plan(
 '''
 
 
-def _release(made: Stage) -> App:
-    namespace: dict[str, object] = {}
-    exec(SOURCE, namespace)
-    described = namespace["app"]
-    assert isinstance(described, SdkApp)
-    listed = made.app(ident="caravan.gallery", permissions=())
-    with made.database.writing() as session:
-        release = session.get_one(Release, listed.current_release_id)
-        release.actions = described.describe()
-        release.code_key = code.store(made.blobs, {"app.py": SOURCE.encode()})
-    return listed
-
-
 def _pages(here: Stage) -> Flask:
     def panel_for(session: Session, app: App, release: Release | None) -> Panel:
         person = actor()
@@ -102,11 +86,12 @@ def _pages(here: Stage) -> Flask:
         here.database,
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
         views_ratings.blueprint(billing.has_bought),
-        views.blueprint(here.database, here.executor, here.logs, RunSettings(), VAULT),
+        views.blueprint(here.database, here.logs, here.starter),
         views_audit.blueprint(here.audits),
         views_consent.blueprint(here.executor),
         views_settings.blueprint(VAULT),
         publishing__portal="/portal/",
+        reports__form="/apps/<ident>/report",
         billing__checkout="/checkout/<product_id>",
     )
 
@@ -115,7 +100,7 @@ def _pages(here: Stage) -> Flask:
 def gallery(database: Database, folder: Path) -> Iterator[tuple[Flask, str]]:
     """The pages, and the address at which the app's own page is served."""
     with stage(database, folder) as here:
-        listed = _release(here)
+        listed = here.described(SOURCE, ident="caravan.gallery", permissions=())
         app = _pages(here)
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from caravan import App as SdkApp
 from sqlmodel import Session, select
 
 from marketplace.accounts.models import Account
@@ -23,9 +24,11 @@ from marketplace.publishing import code
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
+from marketplace.runs.files import RunFiles
 from marketplace.runs.grants import Grant
 from marketplace.runs.models import Run
 from marketplace.runs.settings import RunSettings
+from marketplace.runs.starting import Starter
 from marketplace.sandbox.fake import FakeSandbox
 from marketplace.sandbox.ports import Sandbox
 from marketplace.sandbox.settings import SandboxSettings
@@ -148,13 +151,33 @@ class Stage:
     blobs: Blobs
     logs: EventLogs
     audits: AuditLogs
+    files: RunFiles
     inference: Inference
     executor: Executor
+    folder: Path
+
+    @property
+    def starter(self) -> Starter:
+        """What the views start runs with."""
+        return Starter(self.executor, self.files, RunSettings(), VAULT)
 
     def app(self, body: str = "yield 'hello'", **given: Any) -> App:
         """A runnable app, committed."""
         with self.database.writing() as session:
             return make_runnable(session, self.blobs, body, **given)
+
+    def described(self, source: str, **given: Any) -> App:
+        """An app of this source, which describes its own actions; committed."""
+        namespace: dict[str, object] = {}
+        exec(source, namespace)
+        described = namespace["app"]
+        assert isinstance(described, SdkApp)
+        with self.database.writing() as session:
+            app = make_runnable(session, self.blobs, **given)
+            release = session.get_one(Release, app.current_release_id)
+            release.actions = described.describe()
+            release.code_key = code.store(self.blobs, {"app.py": source.encode()})
+            return app
 
     def person(self, **given: Any) -> Account:
         """Somebody, committed."""
@@ -212,6 +235,7 @@ def stage(
     """A stage over a folder; two stages over one folder are two web processes of one host."""
     blobs, logs = Blobs(folder / "blobs"), EventLogs(folder / "runs")
     audits = AuditLogs(folder / "runs", most_bytes=100_000)
+    files = RunFiles(folder / "files")
     inference = inference or FakeInference()
     executor = Executor(
         database=database,
@@ -221,6 +245,7 @@ def stage(
         blobs=blobs,
         logs=logs,
         audits=audits,
+        files=files,
         settings=settings or RunSettings(),
         sandbox_settings=SandboxSettings(),
         folder=folder / "executors",
@@ -228,7 +253,7 @@ def stage(
         vault=VAULT,
     )
     try:
-        yield Stage(database, blobs, logs, audits, inference, executor)
+        yield Stage(database, blobs, logs, audits, files, inference, executor, folder)
     finally:
         executor.close()
 

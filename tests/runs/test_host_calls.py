@@ -18,6 +18,7 @@ from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, RunId
 from marketplace.runs import events, grants
 from marketplace.runs.events import EventLogs, EventWriter
+from marketplace.runs.files import Reader
 from marketplace.runs.host_calls import Desk
 from marketplace.runs.models import Run
 from marketplace.runs.preferences import Known
@@ -58,6 +59,7 @@ class Counter:
             inference=here.inference,
             egress=Egress(EgressSettings()),
             events=self.events,
+            files=Reader(here.files, grant.person_id, grant.run_id, most_bytes=1000),
         )
 
     def call(self, op: str, **payload: Any) -> Any:

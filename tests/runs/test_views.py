@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from marketplace.runs import (
     budgets,
     queries,
     views,
+    views_api,
     views_audit,
     views_consent,
     views_settings,
@@ -35,7 +37,7 @@ from marketplace.runs.pages import Panel
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.budgets import Amounts
 from marketplace.web.auth import actor
-from tests.factories.accounts import make_session
+from tests.factories.accounts import make_account, make_session, make_token
 from tests.factories.catalog import make_product
 from tests.factories.pages import TOKEN, make_store, send, sign_in
 from tests.factories.runs import EVERY_PERMISSION, VAULT, Stage, stage
@@ -65,11 +67,13 @@ def app(here: Stage) -> Flask:
         here.database,
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
         views_ratings.blueprint(billing.has_bought),
-        views.blueprint(here.database, here.executor, here.logs, RunSettings(), VAULT),
+        views.blueprint(here.database, here.logs, here.starter),
+        views_api.blueprint(here.starter),
         views_audit.blueprint(here.audits),
         views_consent.blueprint(here.executor),
         views_settings.blueprint(VAULT),
         publishing__portal="/portal/",
+        reports__form="/apps/<ident>/report",
         billing__checkout="/checkout/<product_id>",
     )
 
@@ -90,9 +94,9 @@ def omar(app: Flask, empty_database: Database) -> FlaskClient:
     return client
 
 
-def start(client: FlaskClient, app: App, **fields: str) -> TestResponse:
+def start(client: FlaskClient, app: App, **fields: Any) -> TestResponse:
     page = f"/apps/{app.ident}"
-    return send(client, page, f"{page}/runs", **{"-action": "go", "-allow": ALLOW}, **fields)
+    return send(client, page, f"{page}/runs", **{"-action": "go", "-allow": ALLOW, **fields})
 
 
 def run_of(here: Stage, answer: TestResponse) -> RunId:
@@ -213,6 +217,81 @@ def test_a_form_that_does_not_fit_comes_back_with_what_was_typed(
     assert "20 is the most" in answer.text
     with here.database.reading() as session:
         assert session.exec(select(Run)).all() == []
+
+
+READS = """
+from typing import Annotated
+from caravan import App, Context, Field, File
+app = App()
+
+@app.action("Go")
+def go(file: Annotated[File, Field(accept=(".txt",), max_bytes=20)], note: File | None = None):
+    yield f"{file.name} ({file.media_type}): {file.text()}"
+"""
+
+
+def upload(client: FlaskClient, app: App, data: bytes, name: str = "notes.txt") -> TestResponse:
+    file = (BytesIO(data), name, "application/x-lie")
+    return start(client, app, file=file, **{"-allow": "files.read"})
+
+
+def test_an_app_reads_the_file_of_its_form(
+    here: Stage, lina: FlaskClient, omar: FlaskClient
+) -> None:
+    app = here.described(READS, permissions=("files.read",))
+    run_id = run_of(here, upload(lina, app, "salam, دفتر".encode(), "../My notes.txt"))
+    page = lina.get(f"/runs/{run_id}").text
+    assert "My notes.txt (text/plain): salam, دفتر" in page
+    assert "My notes.txt (0 KB)" in page
+    assert here.run(run_id).permissions_used == ["files.read"]
+    # The value that stands for a file is made by the store; a form cannot write one.
+    file_id = here.run(run_id).input["file"]["file"]
+    forged = {"file": file_id, "file.file": file_id, "-allow": "files.read"}
+    assert start(omar, app, **forged).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "told"),
+    [(b"x" * 21, "a.txt", "is the most"), (b"x", "a.exe", "these kinds: .txt"), (b"", "", "fill")],
+)
+def test_a_file_that_does_not_fit_is_marked_on_the_form(
+    here: Stage, lina: FlaskClient, data: bytes, name: str, told: str
+) -> None:
+    before = list(here.folder.glob("files/*/*"))
+    answer = upload(lina, here.described(READS, permissions=("files.read",)), data, name)
+    assert (answer.status_code, told in answer.text) == (422, True)
+    assert list(here.folder.glob("files/*/*")) == before
+
+
+def test_a_program_sends_files_with_its_token(
+    here: Stage, app: Flask, empty_database: Database
+) -> None:
+    client, read = app.test_client(), here.described(READS, permissions=("files.read",))
+    with empty_database.writing() as session:
+        token = make_token(session, make_account(session), now=utc_now()).secret
+    headers = {"Authorization": f"Bearer {token}"}
+
+    def post(data: bytes) -> TestResponse:
+        forged = {"file": "0" * 32, "name": "b", "media_type": "", "size_bytes": 1}
+        asked = {"action": "go", "input": {"note": forged}, "allow": ["files.read"]}
+        form = {"run": json.dumps(asked), "file": (BytesIO(data), "a.txt")}
+        return client.post(f"/api/v1/apps/{read.ident}/runs", data=form, headers=headers)
+
+    too_large = post(b"x" * 21)
+    assert too_large.status_code == 422
+    assert "most" in too_large.get_json()["errors"]["file"]
+    told = post(b"hello")
+    assert (told.status_code, told.get_json()["state"]) == (201, "queued")
+    here.wait(RunId(UUID(told.get_json()["run"])))
+    shown = client.get(told.get_json()["url"], headers=headers).get_json()
+    assert shown["state"] == "finished"
+    assert shown["output"][0]["text"] == "a.txt (text/plain): hello"
+    assert client.get(told.get_json()["url"]).status_code == 401
+    for body in ("[1]", "{", '{"input": 5}'):
+        refused = client.post(
+            f"/api/v1/apps/{read.ident}/runs", data={"run": body}, headers=headers
+        )
+        assert refused.get_json()["rule"] == "runs.json"
 
 
 def test_an_unknown_action_is_refused(here: Stage, lina: FlaskClient) -> None:

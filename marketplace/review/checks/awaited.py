@@ -12,8 +12,6 @@ def check_awaited(manifest: Mapping[str, Any]) -> Iterator[Finding]:
     """A warning for each part of a manifest that has no effect in this store yet."""
     if manifest.get("schedule"):
         yield _finding("[[schedule]]", "runs by the clock", "Let people start the action.")
-    if any(entry["name"] == "files.read" for entry in manifest["permission"]):
-        yield _finding("“files.read”", "files for a run", "Take the text in a field instead.")
 
 
 def _finding(asked: str, what: str, fix: str) -> Finding:

@@ -93,6 +93,11 @@ def _level_problem(schema: Any) -> str | None:
         return "has an “x-ui” that is no short table."
     if not all(isinstance(ui.get(name, ""), str) for name in ("label", "placeholder", "widget")):
         return "has an “x-ui” whose texts are none."
+    accept = ui.get("accept", [])
+    if not isinstance(accept, list) or not all(isinstance(each, str) for each in accept):
+        return "has an “x-ui” whose “accept” is no list of texts."
+    if type(ui.get("max_bytes", 1)) is not int:
+        return "has an “x-ui” whose “max_bytes” is no whole number."
     return None
 
 

@@ -9,7 +9,6 @@ from marketplace.review.checks.awaited import RULE, check_awaited
     ("part", "told"),
     [
         ({"schedule": [{"action": "digest", "every": "1h"}]}, "runs by the clock"),
-        ({"permission": [{"name": "files.read", "reason": "To read."}]}, "files for a run"),
     ],
 )
 def test_each_part_without_effect_is_one_warning(part: dict[str, object], told: str) -> None:

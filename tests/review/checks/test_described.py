@@ -29,6 +29,10 @@ def action(**given: Any) -> dict[str, Any]:
     return {"name": "go", "title": "Go", "doc": "", "input_schema": SOUND, **given}
 
 
+def one(field: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {"a": field}}
+
+
 def deep(levels: int) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "string"}
     for _ in range(levels):
@@ -64,6 +68,8 @@ def test_what_the_sdk_describes_is_taken() -> None:
         [action(input_schema={"type": "object", "properties": {"a": {"type": "wish"}}})],
         [action(input_schema={"type": "object", "properties": {"a": {"x-ui": 5}}})],
         [action(input_schema={"type": "object", "properties": {"a": {"x-ui": {"label": []}}}})],
+        [action(input_schema=one({"x-ui": {"accept": "*"}}))],
+        [action(input_schema=one({"x-ui": {"max_bytes": "9"}}))],
         [action(input_schema=deep(9))],
         [action(input_schema={"type": "object", "properties": {str(n): {} for n in range(400)}})],
     ],

@@ -1,0 +1,81 @@
+"""Starts a run for the person who asks, from a form or from a program."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from marketplace.catalog.models import App, Release
+from marketplace.infra.vault import Vault
+from marketplace.kernel.clock import utc_now
+from marketplace.kernel.errors import Invalid
+from marketplace.runs import service
+from marketplace.runs.executor import Executor
+from marketplace.runs.files import RunFiles
+from marketplace.runs.models import Run
+from marketplace.runs.settings import RunSettings
+from marketplace.runs.uploads import Taken
+from marketplace.web.auth import actor_id
+from marketplace.web.edge import after_commit, db
+from marketplace.web.i18n import current_locale
+from marketplace.web.i18n import gettext as _
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Everything a run needs at its start."""
+
+    executor: Executor
+    files: RunFiles
+    settings: RunSettings
+    vault: Vault
+
+    def start(
+        self,
+        app: App,
+        action: str,
+        values: dict[str, Any],
+        taken: Taken,
+        *,
+        allowed: Iterable[str],
+    ) -> Run:
+        """Add a run of this person with its files; it begins once the request is committed.
+
+        Raises: what `service.start` raises, Busy, ModelUnavailable, TooManyFiles.
+        """
+        self.executor.check_room()
+        if release := release_of(app):
+            self.executor.check_model(release)
+        run = service.start(
+            db(),
+            app,
+            person_id=actor_id(),
+            action=action,
+            values=values,
+            wrong=taken.wrong,
+            allowed=allowed,
+            locale=current_locale(),
+            settings=self.settings,
+            vault=self.vault,
+            executor=self.executor.name,
+            now=utc_now(),
+        )
+        self.files.keep(
+            actor_id(), run.id, taken.picked.values(), most_bytes=self.settings.person_file_bytes
+        )
+        after_commit(lambda: self.executor.start(run.id))
+        return run
+
+
+def release_of(app: App) -> Release | None:
+    """The version of an app that people get now."""
+    return db().get(Release, app.current_release_id) if app.current_release_id else None
+
+
+def schema_of(release: Release | None, action: str) -> dict[str, Any]:
+    """What an action takes. Raises: Invalid."""
+    actions = release.actions["actions"] if release else []
+    found = next((each for each in actions if each["name"] == action), None)
+    if found is None:
+        raise Invalid(_("This app has no such action. Reload its page and try again."))
+    schema: dict[str, Any] = found["input_schema"]
+    return schema
