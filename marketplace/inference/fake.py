@@ -1,6 +1,7 @@
 """A language model that says what it is told, behind the same door as the real one."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from math import hypot
 from threading import Event, Lock
 from zlib import crc32
@@ -22,6 +23,7 @@ from marketplace.inference.text import TextStream
 from marketplace.inference.wire import check, check_embedding
 
 VECTOR_SIZE = 64
+FREE = Usage()
 
 type_pieces = Sequence[str | ToolCall]
 type_answer = type_pieces | Callable[[Generation], type_pieces]
@@ -34,6 +36,7 @@ class FakeInference:
         pieces: the answer, one token a piece, calls of tools among them; or a function from the
             request to it.
         why_not: makes it an engine without a model, with this sentence.
+        costs: what each answer takes beside its tokens.
 
     Attributes:
         asked: every generation it was asked for, in order.
@@ -41,7 +44,13 @@ class FakeInference:
         gate: cleared by a test, it holds answers back before each piece.
     """
 
-    def __init__(self, pieces: type_answer = ("Hello", "."), why_not: str | None = None) -> None:
+    def __init__(
+        self,
+        pieces: type_answer = ("Hello", "."),
+        why_not: str | None = None,
+        costs: Usage = FREE,
+    ) -> None:
+        self._costs = costs
         self._pieces = pieces
         self._why_not = why_not
         self._lock = Lock()
@@ -126,7 +135,8 @@ class FakeInference:
         if rest := text.finish():
             yield Piece(rest)
         words = sum(len(message.content.split()) for message in generation.messages)
-        yield Finished(reason, Usage(prompt_tokens=words, generated_tokens=made), "Fake")
+        usage = replace(self._costs, prompt_tokens=words, generated_tokens=made)
+        yield Finished(reason, usage, "Fake")
 
 
 def _vector(text: str) -> tuple[float, ...]:

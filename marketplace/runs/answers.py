@@ -35,6 +35,7 @@ class Tally:
     queue_ms: int = 0
     prefill_ms: int = 0
     decode_ms: int = 0
+    kv_token_ms: int = 0
     model: str | None = None
 
     def add(self, usage: Usage) -> None:
@@ -45,6 +46,7 @@ class Tally:
         self.queue_ms += usage.queue_ms
         self.prefill_ms += usage.prefill_ms
         self.decode_ms += usage.decode_ms
+        self.kv_token_ms += usage.kv_token_ms
 
 
 class Answers:

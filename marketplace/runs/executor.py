@@ -393,6 +393,7 @@ def _receipt(outcome: Outcome, desk: Desk) -> dict[str, Any]:
         "queue_ms": tally.queue_ms,
         "prefill_ms": tally.prefill_ms,
         "decode_ms": tally.decode_ms,
+        "kv_token_ms": tally.kv_token_ms,
         "cpu_ms": outcome.cpu_ms,
         "wall_ms": outcome.wall_ms,
         "host_calls": outcome.host_calls,

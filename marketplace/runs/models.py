@@ -44,6 +44,7 @@ class Run(SQLModel, table=True):
     `input` has a mark in place of each secret; `sealed_input` is the whole of it while the run
     is not over, for who carries it out, and only where there is a secret.
     The receipt's figures are whole numbers: tokens, milliseconds, bytes, millionths of money.
+    `kv_token_ms` is the model's memory it held: 1,000 tokens for 2 s are 2,000,000.
     """
 
     __tablename__ = "runs_run"
@@ -76,6 +77,7 @@ class Run(SQLModel, table=True):
     queue_ms: int = 0
     prefill_ms: int = 0
     decode_ms: int = 0
+    kv_token_ms: int = Field(default=0, sa_type=BigInteger)
     cpu_ms: int = 0
     wall_ms: int = 0
     host_calls: int = 0

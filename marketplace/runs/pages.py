@@ -81,6 +81,8 @@ class Receipt:
     """What a run took. Times in milliseconds.
 
     Args:
+        held_tokens: of the model's memory, on average while it read and wrote.
+        held_ms: for how long; 0 where it held none, or another machine did not count.
         permissions: plain sentences, one for each permission the run used.
         sponsor: headline of the advertisement shown, or None.
     """
@@ -90,6 +92,8 @@ class Receipt:
     price: Money
     permissions: Sequence[str]
     sponsor: str | None
+    held_tokens: int = 0
+    held_ms: int = 0
 
 
 @dataclass(frozen=True)

@@ -73,12 +73,15 @@ def receipt(session: Session, run: Run) -> Receipt:
     release = session.get_one(Release, run.release_id)
     offers = [item["offer"] for item in run.output if item["kind"] == "slot"]
     card = ads.card(session, OfferId(UUID(offers[0]))) if offers else None
+    held_ms = run.prefill_ms + run.decode_ms if run.kv_token_ms else 0
     return Receipt(
         run=run,
         release_version=release.version,
         price=Money(run.price_micros, run.currency),
         permissions=[permissions.sentence(name) for name in run.permissions_used],
         sponsor=card.headline if card else None,
+        held_tokens=round(run.kv_token_ms / held_ms) if held_ms else 0,
+        held_ms=held_ms,
     )
 
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from marketplace.ads.models import Flight, Offer, OfferState
 from marketplace.billing.models import LedgerTransaction
 from marketplace.inference.fake import FakeInference
-from marketplace.inference.ports import EngineGone, Generation
+from marketplace.inference.ports import EngineGone, Generation, Usage
 from marketplace.infra.db import Database, DatabaseBusy
 from marketplace.kernel.clock import utc_now
 from marketplace.publishing import code
@@ -48,6 +48,16 @@ def test_a_run_is_finished_with_its_output_and_its_receipt(here: Stage) -> None:
     assert run.permissions_used == ["llm.generate"]
     assert run.host_calls > 2
     assert run.price_micros == 0
+
+
+def test_the_receipt_has_the_time_and_the_memory_of_all_answers(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    costs = Usage(queue_ms=1, prefill_ms=20, decode_ms=300, kv_token_ms=4_000_000_000)
+    with stage(empty_database, tmp_path, inference=FakeInference(costs=costs)) as here:
+        run = here.perform(here.app(f"{ASK}\n{ASK}"))
+    times = (run.queue_ms, run.prefill_ms, run.decode_ms)
+    assert (*times, run.kv_token_ms) == (2, 40, 600, 8_000_000_000)
 
 
 def test_its_events_are_written_as_they_happen(here: Stage) -> None:

@@ -129,6 +129,18 @@ def test_a_run_begins_and_its_page_shows_what_came_out(here: Stage, lina: FlaskC
     assert "receipt" in page
 
 
+def test_the_receipt_tells_the_memory_that_was_held_in_words(
+    here: Stage, lina: FlaskClient
+) -> None:
+    app = here.app(ASK)
+    run_id = run_of(here, start(lina, app))
+    assert "tokens for" not in lina.get(f"/runs/{run_id}").text
+    with here.database.writing() as session:
+        run = session.get_one(Run, run_id)
+        run.prefill_ms, run.decode_ms, run.kv_token_ms = 500, 1_500, 2_400_000
+    assert "1,200 tokens for 2 s" in lina.get(f"/runs/{run_id}").text
+
+
 def test_an_app_that_no_model_can_serve_is_refused_before_it_runs(
     here: Stage, lina: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -348,6 +348,7 @@ def _add_runs(batch: Batch, app: MadeApp, number: int, release: Release) -> None
             generated_tokens=96,
             prefill_ms=120,
             decode_ms=900,
+            kv_token_ms=214_200,
             wall_ms=1400,
             host_calls=1,
             permissions_used=["llm.generate"],
