@@ -21,9 +21,10 @@ from marketplace.ads.models import CURRENCY
 from marketplace.catalog import categories
 from marketplace.kernel.errors import Invalid
 from marketplace.kernel.money import Money, NotMoney
+from marketplace.kernel.words import noted
 from marketplace.web.csrf import FIELD as CSRF_FIELD
 from marketplace.web.i18n import gettext as _
-from marketplace.web.i18n import locales, noted
+from marketplace.web.i18n import locales
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+$"
 MOST = Money(1_000_000_000_000, CURRENCY)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from marketplace.catalog.pages import CategoryLink
+from marketplace.kernel.words import noted
 from marketplace.web.i18n import gettext as _
-from marketplace.web.i18n import noted
 
 # Key of the manifest → name and icon, in the order of the first page.
 TABLE: Mapping[str, tuple[str, str]] = {

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from marketplace.kernel.words import noted
 from marketplace.web.i18n import gettext as _
-from marketplace.web.i18n import noted
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from marketplace.catalog.models import (
 )
 from marketplace.kernel.errors import Conflict, Forbidden, Invalid, Limited, NotFound
 from marketplace.kernel.ids import AccountId, AppId, RatingId
+from marketplace.kernel.words import noted
 from marketplace.web.i18n import gettext as _
-from marketplace.web.i18n import noted
 
 # Whether a person has paid for something of an app; purchases live on a higher floor.
 HasBought = Callable[[Session, AccountId, AppId], bool]

@@ -13,7 +13,8 @@ from marketplace.catalog.search import WELL_RATED, Hit
 from marketplace.catalog.search_index import Tier
 from marketplace.kernel.errors import NotFound
 from marketplace.kernel.paging import Page
-from marketplace.web.i18n import format_number, ngettext, noted
+from marketplace.kernel.words import noted
+from marketplace.web.i18n import format_number, ngettext
 from marketplace.web.i18n import gettext as _
 
 FEATURED = 4

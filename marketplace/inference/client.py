@@ -40,6 +40,7 @@ from marketplace.inference.wire import (
     type_event,
 )
 from marketplace.kernel.errors import CaravanError, Unavailable
+from marketplace.kernel.words import noted
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,11 @@ SILENCE_S = 15.0
 SEND_TIMEOUT_S = 10.0
 MOST_TRIES = 5
 MOST_SUSPICIONS = 2
-ABSENT = (
+ABSENT = noted(
     "The language model is not running. Start it with `marketplace serve` or "
     "`marketplace engine`, then try again."
 )
+MUTE = noted("The engine does not answer. Look at its log, or restart it.")
 
 
 @dataclass(eq=False)
@@ -147,8 +149,7 @@ class EngineClient:
         except (Unavailable, OSError):
             return EngineStatus(ready=False, why_not=ABSENT)
         except Empty:
-            sentence = "The engine does not answer. Look at its log, or restart it."
-            return EngineStatus(ready=False, why_not=sentence)
+            return EngineStatus(ready=False, why_not=MUTE)
         if isinstance(answer, EngineStatus):
             return answer
         return EngineStatus(ready=False, why_not=ABSENT)

@@ -22,13 +22,14 @@ from marketplace.inference.seats import Seat, type_emit, type_request
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.shelf import ModelFile, type_shelf
 from marketplace.kernel.errors import CaravanError
+from marketplace.kernel.words import noted
 
 log = logging.getLogger(__name__)
 
 STUCK_S = 60.0
 NO_ROOM_RETRY_S = 10
 MIB = 2**20
-NO_MODEL = "The engine has no model. Add one with `marketplace models add`."
+NO_MODEL = noted("The engine has no model. Add one with `marketplace models add`.")
 
 
 class EngineHost:

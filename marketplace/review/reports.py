@@ -13,9 +13,9 @@ from marketplace.catalog import service as catalog
 from marketplace.catalog.models import App, AppState
 from marketplace.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from marketplace.kernel.ids import AccountId, AppId
+from marketplace.kernel.words import noted
 from marketplace.review.models import AppReport
 from marketplace.web.i18n import gettext as _
-from marketplace.web.i18n import noted
 from marketplace.web.templating import send_letter
 
 KINDS: Mapping[str, str] = {

@@ -11,11 +11,11 @@ from sqlmodel import Session, col, delete, select
 
 from marketplace.kernel.errors import Limited
 from marketplace.kernel.ids import AccountId, AppId
+from marketplace.kernel.words import noted
 from marketplace.runs.models import Use
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.budgets import NAMES, SLOTS, Amounts, slot_of, used, wait_s
 from marketplace.web.i18n import gettext as _
-from marketplace.web.i18n import noted
 
 WORDS = {
     "cpu_ms": noted("computing time"),

@@ -16,6 +16,7 @@ from typing import Any
 
 from caravan.component import COMPONENT_FILE
 
+from marketplace.kernel.words import noted
 from marketplace.sandbox import grants, wire
 from marketplace.sandbox.components import DIGEST_FILE, Component
 from marketplace.sandbox.desk import Desk, Ended, Nobody
@@ -179,8 +180,8 @@ class RunnerClient:
             yield control
 
 
-ABSENT = "The part of the store that runs apps does not answer. Try again in a minute."
-FULL = "Too many people are running apps at the moment. Try again in a minute."
+ABSENT = noted("The part of the store that runs apps does not answer. Try again in a minute.")
+FULL = noted("Too many people are running apps at the moment. Try again in a minute.")
 
 
 class _Conversation:

@@ -23,10 +23,10 @@ from marketplace.kernel.errors import (
     Unavailable,
 )
 from marketplace.kernel.ids import new_id
+from marketplace.kernel.words import noted
 from marketplace.web.auth import NotSignedIn, actor, wants_json
 from marketplace.web.csrf import SAFE_METHODS
 from marketplace.web.i18n import gettext as _
-from marketplace.web.i18n import noted
 
 log = structlog.get_logger()
 

@@ -80,11 +80,6 @@ def gettext(message: str, /, **values: object) -> str:
     return text % values if values else text
 
 
-def noted(message: str) -> str:
-    """The message as it is; marks a text for translation that is shown elsewhere later."""
-    return message
-
-
 def ngettext(singular: str, plural: str, count: int, /, **values: object) -> str:
     """The message in the plural form that `count` takes in this request's language."""
     text = catalogue(current_locale()).ngettext(singular, plural, count)

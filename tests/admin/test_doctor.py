@@ -81,7 +81,7 @@ def test_a_disk_that_fills_up_is_a_warning(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(100 * 2**20))
     finding = found(patient(fresh, tmp_path), "Disk")
-    assert (finding.level, "Only 0.1 GB free" in finding.message) == ("warn", True)
+    assert (finding.level, "100 MiB are free" in finding.message) == ("warn", True)
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_where_the_model_lies_and_what_slows_it_is_told(fresh: Database, tmp_pat
         ),
     )
     ill = patient(fresh, tmp_path, engine=lambda: status)
-    assert found(ill, "NVIDIA H100").message.startswith("64.0 GiB of 128.0 GiB were free")
-    memory = "1.0 GiB on GPUs and 512.0 MiB in main memory, with room for 8 requests of 4096 tokens"
+    assert found(ill, "NVIDIA H100").message.startswith("64 GiB of 128 GiB were free")
+    memory = "1 GiB on GPUs and 512 MiB in main memory, with room for 8 requests of 4,096 tokens"
     assert found(ill, "Model memory").message.startswith(memory)
-    assert found(ill, "Model large").message == "Loaded, in 1.0 GiB; default, small."
+    assert found(ill, "Model large").message == "In memory · 1 GiB · default, small"
     assert found(ill, "Model torn") == Finding("Model torn", "bad", "Its file is cut short.")
     assert found(ill, "Speed") == Finding("Speed", "warn", status.warning or "")
 

@@ -30,6 +30,7 @@ from marketplace.inference.upstream.breaker import Node, in_order
 from marketplace.inference.upstream.settings import UpstreamSettings
 from marketplace.inference.upstream.turnstile import Bounds, Turn, Turnstile
 from marketplace.kernel.errors import CaravanError
+from marketplace.kernel.words import noted
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ RATE_WINDOW_S = 2.0
 NOT_IMPLEMENTED = 501  # llama-server's answer to what it was not started for
 RULE = "llm.upstream"
 GONE = "The language model stopped while it was answering. Run it again."
-UNREACHABLE = (
+UNREACHABLE = noted(
     "The language model cannot be reached at the moment. Try again in a minute; whoever runs "
     "the store finds the reason with `marketplace doctor`."
 )
