@@ -122,6 +122,7 @@ class Answers:
             release=f"{self._grant.ident}@{self._grant.version}",
             adapter=self._grant.adapter,
             wants=self._grant.wants,
+            weight=self._grant.share,
             logprobs=prompts.logprobs(payload),
         )
 

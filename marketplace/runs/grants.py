@@ -31,6 +31,7 @@ class Grant:
         withheld: secret inputs, which no log of the store may hold.
         adapter: key of the LoRA its answers are computed with.
         wants: what the model that answers must be able to do.
+        share: what its app gets of a busy model, next to others' of 1.
         kv_bytes, egress_requests: the most that may be kept and fetched in the whole run.
     """
 
@@ -56,6 +57,7 @@ class Grant:
     withheld: tuple[str, ...] = ()
     adapter: str | None = None
     wants: Wants = field(default_factory=Wants)
+    share: float = 1.0
 
 
 def grant_for(
@@ -101,7 +103,14 @@ def grant_for(
         withheld=tuple(withheld),
         adapter=release.adapter_key,
         wants=wants_of(manifest),
+        share=share_of(app, settings),
     )
+
+
+def share_of(app: App, settings: RunSettings) -> float:
+    """What an app gets of a busy model: what the operator gave it, or what its price says."""
+    usual = 1.0 if app.price_micros is None else settings.paid_share
+    return settings.shares.get(app.ident, usual)
 
 
 def limits_of(release: Release, settings: SandboxSettings, left: Amounts) -> Limits:

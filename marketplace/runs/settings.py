@@ -1,5 +1,7 @@
 """Settings of the runs room."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -39,6 +41,18 @@ class RunSettings(BaseModel):
     hour: HourSettings = Field(HourSettings(), description="What a person may use in an hour.")
     app_times: int = Field(
         50, ge=1, description="How many times a person's hour all people of one app may use."
+    )
+    paid_share: float = Field(
+        2.0,
+        ge=0.01,
+        le=100,
+        description="Share of a busy model that an app which is paid for gets, where a free one "
+        "gets 1.",
+    )
+    shares: dict[str, Annotated[float, Field(ge=0.01, le=100)]] = Field(
+        {},
+        description="Shares of a busy model of single apps, by their id, in the place of the "
+        "share that all free or paid ones get.",
     )
     kv_write_bytes: int = Field(4 * 2**20, ge=1, description="Values one run may keep, bytes.")
     egress_requests: int = Field(50, ge=1, description="Web requests of one run, count.")

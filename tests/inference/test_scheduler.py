@@ -201,6 +201,29 @@ def test_a_step_costs_the_same_whether_ten_wait_or_a_thousand() -> None:
     assert calls(1000) <= 1.1 * calls(10)
 
 
+WEIGHTS = {"heavy": 2.0, "light": 1.0}
+
+
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(prompt=st.integers(1, 30), answer=st.integers(1, 30))
+def test_of_two_busy_apps_the_one_with_twice_the_weight_is_given_twice_as_much(
+    prompt: int, answer: int
+) -> None:
+    scheduler = Scheduler(replace(WIDE, queue_per_app=99, queue_total=99))
+    given_to, asked = dict.fromkeys(WEIGHTS, 0), dict.fromkeys(WEIGHTS, 0)
+    for _ in range(400):
+        for app, weight in WEIGHTS.items():
+            while asked[app] - given_to[app] < 2 * WIDE.slots:  # neither runs out of requests
+                asked[app] += 1
+                key = (app, asked[app])
+                submit(scheduler, key, app, prompt=prompt, answer=answer, weight=weight)
+        for sequence in compute(scheduler)[1]:
+            given_to[sequence.person.app.name] += 1
+    # Each may be ahead by the requests that a full machine holds.
+    assert abs(given_to["heavy"] - 2 * given_to["light"]) <= 3 * WIDE.slots
+    assert given_to["light"] >= 5
+
+
 @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     sizes=st.lists(

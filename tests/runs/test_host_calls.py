@@ -29,7 +29,8 @@ from marketplace.sandbox.ports import Refused
 from tests.factories.ads import make_flight
 from tests.factories.runs import EVERY_PERMISSION, Stage, stage
 
-PLENTY = Amounts(**RunSettings().hour.model_dump())
+USUAL = RunSettings()
+PLENTY = Amounts(**USUAL.hour.model_dump())
 OPENED: list[EventWriter] = []
 ASKED = {"messages": [{"role": "user", "content": "hello there"}]}
 
@@ -37,7 +38,13 @@ ASKED = {"messages": [{"role": "user", "content": "hello there"}]}
 class Counter:
     """A desk for a run of `app`, with what it has written."""
 
-    def __init__(self, here: Stage, app: App, person: AccountId | None = None) -> None:
+    def __init__(
+        self,
+        here: Stage,
+        app: App,
+        person: AccountId | None = None,
+        settings: RunSettings = USUAL,
+    ) -> None:
         given = {} if person is None else {"person_id": person}
         self.run = here.run(here.queued(app, **given))
         self.logs: EventLogs = here.logs
@@ -47,7 +54,7 @@ class Counter:
             self.run,
             app,
             here.release(app),
-            RunSettings(),
+            settings,
             pseudonym="someone",
             left=PLENTY,
             known=Known({"tone": "dry"}),
@@ -177,6 +184,26 @@ def test_the_model_is_chosen_by_what_the_release_wants(here: Stage) -> None:
     Counter(here, app).call("llm.complete", **ASKED)
     assert isinstance(here.inference, FakeInference)
     assert here.inference.asked[-1].wants == Wants(context=777, vision=True)
+
+
+@pytest.mark.parametrize(
+    ("price_micros", "shares", "share"),
+    [
+        (None, {}, 1.0),
+        (2_000_000, {}, 3.0),
+        (2_000_000, {"another.app": 9.0}, 3.0),
+        (2_000_000, {"mine": 0.5}, 0.5),
+    ],
+)
+def test_an_apps_share_of_a_busy_model_is_its_plans_or_the_operators(
+    here: Stage, price_micros: int | None, shares: dict[str, float], share: float
+) -> None:
+    app = here.app(price_micros=price_micros, currency=price_micros and "USD")
+    named = {app.ident if ident == "mine" else ident: given for ident, given in shares.items()}
+    counter = Counter(here, app, settings=RunSettings(paid_share=3.0, shares=named))
+    counter.call("llm.complete", **ASKED)
+    assert isinstance(here.inference, FakeInference)
+    assert here.inference.asked[-1].weight == share
 
 
 def test_pictures_reach_the_model_as_bytes(here: Stage, counter: Counter) -> None:
