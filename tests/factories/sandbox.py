@@ -45,9 +45,15 @@ def start_zygote(folder: Path, **options: int) -> tuple[subprocess.Popen[bytes],
         env=os.environ | {"CARAVAN_SECRET_FOR_TEST": "do-not-tell"},
     )
     client = RunnerClient(socket, runtime_cache())
-    while not client.status().ready:
-        assert process.poll() is None, "the zygote has ended at once; see its output above"
-        time.sleep(0.02)
+    try:
+        while not client.status().ready:
+            assert process.poll() is None, "the zygote has ended at once; see its output above"
+            time.sleep(0.02)
+    except BaseException:
+        # Also at Ctrl-C or a test's time limit: nobody else could end it.
+        process.terminate()
+        process.wait()
+        raise
     return process, client
 
 
