@@ -51,6 +51,7 @@ from marketplace.runs import views_developer as developer_views
 from marketplace.runs import views_settings as settings_views
 from marketplace.runs import wishes
 from marketplace.runs.audit import AuditLogs
+from marketplace.runs.clock import Clock
 from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
 from marketplace.runs.files import RunFiles
@@ -139,21 +140,7 @@ def create_app(settings: Settings) -> Flask:
     sandbox = RunnerClient(settings.socket("runners"), settings.cache_dir())
     (logs, audits), files = run_logs(settings), run_files(settings)
     secrets = vault(settings)
-    executor = Executor(
-        database=database,
-        sandbox=sandbox,
-        inference=engine,
-        egress=Egress(settings.egress),
-        blobs=store,
-        logs=logs,
-        audits=audits,
-        files=files,
-        settings=settings.runs,
-        sandbox_settings=settings.sandbox,
-        folder=settings.folder / "executors",
-        pseudonym=pseudonym_maker(settings),
-        vault=secrets,
-    )
+    executor = run_executor(settings, database, engine, sandbox)
     app.extensions["executor"] = executor
 
     def panel_for(session: Session, listed: App, release: Release | None) -> Panel:
@@ -192,6 +179,35 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(settings_views.blueprint(secrets))
     app.register_blueprint(admin_views.blueprint(patient(settings, database, engine, sandbox)))
     return app
+
+
+def run_executor(
+    settings: Settings, database: Database, engine: Inference, sandbox: RunnerClient
+) -> Executor:
+    """What carries out runs in this process."""
+    logs, audits = run_logs(settings)
+    return Executor(
+        database=database,
+        sandbox=sandbox,
+        inference=engine,
+        egress=Egress(settings.egress),
+        blobs=blobs(settings),
+        logs=logs,
+        audits=audits,
+        files=run_files(settings),
+        settings=settings.runs,
+        sandbox_settings=settings.sandbox,
+        folder=settings.folder / "executors",
+        pseudonym=pseudonym_maker(settings),
+        vault=vault(settings),
+    )
+
+
+def clock(settings: Settings, database: Database) -> Clock:
+    """What starts the runs of schedules, in the worker."""
+    sandbox = RunnerClient(settings.socket("runners"), settings.cache_dir())
+    executor = run_executor(settings, database, language_model(settings), sandbox)
+    return Clock(database, executor, vault(settings), settings.runs)
 
 
 def language_model(settings: Settings) -> Inference:

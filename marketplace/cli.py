@@ -139,12 +139,16 @@ def _serve_pages(settings: Settings) -> None:
 
 def _work(settings: Settings) -> None:
     database = Database(settings.database_address())
+    clock = composition.clock(settings, database)
     with stopping() as stop:
+        ticking = threading.Thread(target=clock.run, args=(stop,), name="clock")
+        ticking.start()
         Worker(
             database,
             composition.job_handlers(settings, database),
             composition.job_schedules(),
         ).run(stop)
+        ticking.join()
     database.close()
 
 

@@ -13,7 +13,7 @@ from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.ids import ReleaseId
 from marketplace.publishing import bundles, code
-from marketplace.review.checks import adapter, awaited, naming, pictures, sandboxed, widening
+from marketplace.review.checks import adapter, naming, pictures, sandboxed, widening
 from marketplace.review.checks.adapter import type_base_model
 from marketplace.review.models import CheckResult
 from marketplace.review.settings import ReviewSettings
@@ -102,7 +102,6 @@ def _against_others(session: Session, release: Release) -> list[Finding]:
     return [
         *naming.check_name(name, app.ident, others),
         *widening.check_widening(release.manifest, live.manifest if live else None),
-        *awaited.check_awaited(release.manifest),
     ]
 
 

@@ -29,6 +29,7 @@ class Grant:
         llm_tokens: the most tokens that may be generated in the whole run.
         settings: what the person set for the app; `secrets`: what of it only the way out sees.
         withheld: secret inputs, which no log of the store may hold.
+        is_scheduled: whether it was started by the clock, so that nobody sees an advertisement.
         adapter: key of the LoRA its answers are computed with.
         wants: what the model that answers must be able to do.
         share: what its app gets of a busy model, next to others' of 1.
@@ -55,6 +56,7 @@ class Grant:
     settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: tuple[Secret, ...] = ()
     withheld: tuple[str, ...] = ()
+    is_scheduled: bool = False
     adapter: str | None = None
     wants: Wants = field(default_factory=Wants)
     share: float = 1.0
@@ -101,6 +103,7 @@ def grant_for(
         settings=known.values,
         secrets=known.secrets,
         withheld=tuple(withheld),
+        is_scheduled=run.is_scheduled,
         adapter=release.adapter_key,
         wants=wants_of(manifest),
         share=share_of(app, settings),

@@ -118,7 +118,7 @@ class Desk:
         name = payload.get("name")
         if not isinstance(name, str) or name not in self._grant.ad_slots:
             raise Refused("ads.slot", f"“{name}” is not an [[ad_slot]] of this app's caravan.toml.")
-        if name in self._slots:
+        if name in self._slots or self._grant.is_scheduled:
             return
         with self._database.writing() as session:
             self._slots[name] = ads.decide(

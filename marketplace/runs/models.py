@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, Uuid, false
 from sqlmodel import Field, SQLModel
 
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
@@ -61,6 +61,7 @@ class Run(SQLModel, table=True):
     action: str = Field(max_length=64)
     input: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
     sealed_input: str | None = None
+    is_scheduled: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     locale: str = Field(default="en", max_length=16)
     state: RunState = Field(default=RunState.QUEUED, sa_type=enum_column(RunState))
     state_changed_at: datetime = Field(sa_type=UtcDateTime)
@@ -146,6 +147,44 @@ class Preferences(SQLModel, table=True):
     given: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
     secrets: dict[str, str] = Field(default_factory=dict, sa_type=json_column())
     changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class StopReason(StrEnum):
+    """Why the store switched a schedule off."""
+
+    FAILED = "failed"
+    CHANGED = "changed"
+    GONE = "gone"
+    NEEDS_INPUT = "needs_input"
+    NOT_BOUGHT = "not_bought"
+    NOT_ALLOWED = "not_allowed"
+    NOT_SET_UP = "not_set_up"
+
+
+class Timer(SQLModel, table=True):
+    """A schedule of an app that a person has switched on.
+
+    Args:
+        every_s: how often, as it was when they did.
+        next_at: when it is due; None: the store has switched it off, and `stopped` says why.
+        failures: how many of its runs in a row have failed.
+        run_id: the run it started last, until what became of that is counted.
+    """
+
+    __tablename__ = "runs_timer"
+    __table_args__ = (UniqueConstraint("person_id", "app_id", "action"),)
+
+    id: UUID = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
+    person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
+    action: str = Field(max_length=64)
+    every_s: int
+    locale: str = Field(max_length=16)
+    next_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    failures: int = 0
+    run_id: RunId | None = Field(default=None, sa_type=Uuid, foreign_key="runs_run.id")
+    stopped: StopReason | None = Field(default=None, sa_type=enum_column(StopReason))
+    created_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Use(SQLModel, table=True):

@@ -65,6 +65,7 @@ class SettingsPage:
         errors: sentence by field name.
         kept: name → caption of each secret that is kept, and is never shown again.
         can_forget: whether anything is kept at all.
+        timers: what the app can do by itself.
     """
 
     app: App
@@ -74,6 +75,7 @@ class SettingsPage:
     errors: Mapping[str, str]
     kept: Mapping[str, str]
     can_forget: bool
+    timers: Sequence["TimerRow"]
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,25 @@ class AuditPage:
 
 
 @dataclass(frozen=True)
+class TimerRow:
+    """One schedule of an app, as its person sees it.
+
+    Args:
+        every: how often, in words.
+        next_at: when it is due; None: it is off.
+        stopped: a sentence why the store switched it off, or "".
+    """
+
+    app_ident: str
+    app_name: str
+    action: str
+    title: str
+    every: str
+    next_at: datetime | None
+    stopped: str
+
+
+@dataclass(frozen=True)
 class RunRow:
     """One line of a person's list of runs."""
 
@@ -155,6 +176,7 @@ class RunRow:
     created_at: datetime
     generated_tokens: int
     first_words: str
+    is_scheduled: bool
 
 
 @dataclass(frozen=True)
@@ -162,3 +184,4 @@ class RunsPage:
     """A person's runs, newest first."""
 
     rows: Page[RunRow]
+    timers: Sequence[TimerRow]

@@ -42,7 +42,7 @@ class Known:
 
 def is_asked(manifest: Mapping[str, Any]) -> bool:
     """Whether an app has anything on its settings page."""
-    return bool(manifest.get("setting"))
+    return bool(manifest.get("setting") or manifest.get("schedule"))
 
 
 def known(

@@ -19,7 +19,7 @@ from marketplace.kernel.ids import AccountId, AppId, OfferId, RunId
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
 from marketplace.publishing.queries import NotYours
-from marketplace.runs import consent, preferences
+from marketplace.runs import consent, preferences, timers
 from marketplace.runs.models import ENDED, Run, RunState
 from marketplace.runs.pages import Panel, Receipt, RunRow, RunsPage
 from marketplace.web.i18n import current_locale
@@ -108,10 +108,12 @@ def mine(session: Session, person_id: AccountId, *, number: int, locale: str) ->
             created_at=run.created_at,
             generated_tokens=run.generated_tokens,
             first_words=_first_words(run),
+            is_scheduled=run.is_scheduled,
         )
         for run, app in found
     ]
-    return RunsPage(Page(rows, number, ROWS_A_PAGE, total))
+    running = timers.mine(session, person_id, locale=locale) if number == 1 else ()
+    return RunsPage(Page(rows, number, ROWS_A_PAGE, total), running)
 
 
 def of_developer(

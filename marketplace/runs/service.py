@@ -55,6 +55,7 @@ def start(
     settings: RunSettings,
     vault: Vault,
     executor: str,
+    is_scheduled: bool = False,
     now: datetime,
 ) -> Run:
     """Add one queued run; the caller hands it to the executor once it is committed.
@@ -65,22 +66,20 @@ def start(
         settings: how many runs one person may have going, and what the hour allows.
         vault: seals the secrets of the input until the run is over.
         executor: the name of the process that will carry it out.
-    Raises: NothingToRun, NotBought, BadInput (with a sentence per field), TooManyRuns,
-        ConsentNeeded, SettingsNeeded, BudgetSpent.
+        is_scheduled: whether no person is there to see it.
+    Raises: TooManyRuns, BudgetSpent, and what `check` raises.
     """
-    release = session.get(Release, app.current_release_id) if app.current_release_id else None
-    if release is None:
-        raise NothingToRun(_("This app has no published version yet."))
-    described = next((a for a in release.actions["actions"] if a["name"] == action), None)
-    if described is None:
-        raise NothingToRun(_("This app has no such action. Reload its page and try again."))
-    if billing.product_needed(session, person_id, app.id) is not None:
-        raise NotBought(_("Buy this app first; its page has the button."), rule="app.not-bought")
-    if problems := {**fields.problems(values, described["input_schema"]), **wrong}:
-        raise BadInput(_("Please look at the marked fields."), fields=problems)
-    consent.allow(session, person_id, release, allowed, now=now)
-    known = preferences.known(session, vault, person_id, app.id, release.manifest)
-    preferences.check(release.manifest, known)
+    release, schema = check(
+        session,
+        app,
+        action,
+        values,
+        person_id=person_id,
+        wrong=wrong,
+        allowed=allowed,
+        vault=vault,
+        now=now,
+    )
     going = session.exec(
         select(func.count())
         .select_from(Run)
@@ -102,10 +101,49 @@ def start(
         state_changed_at=now,
         created_at=now,
         executor=executor,
+        is_scheduled=is_scheduled,
     )
-    secret_input.keep(run, values, described["input_schema"], vault)
+    secret_input.keep(run, values, schema, vault)
     session.add(run)
     return run
+
+
+def check(
+    session: Session,
+    app: App,
+    action: str,
+    values: Mapping[str, Any],
+    *,
+    person_id: AccountId,
+    wrong: Mapping[str, str] = EMPTY,
+    allowed: Iterable[str] = (),
+    vault: Vault,
+    now: datetime,
+) -> tuple[Release, Mapping[str, Any]]:
+    """Whether an action may run for a person with these values.
+
+    Args:
+        wrong: what is already known to be wrong with the values, by field.
+        allowed: what the person allows with this, as `consent` names it.
+    Returns: the release that would run, and the schema of the action's input.
+    Raises: NothingToRun, NotBought, BadInput (with a sentence per field), ConsentNeeded,
+        SettingsNeeded.
+    """
+    release = session.get(Release, app.current_release_id) if app.current_release_id else None
+    if release is None:
+        raise NothingToRun(_("This app has no published version yet."))
+    described = next((a for a in release.actions["actions"] if a["name"] == action), None)
+    if described is None:
+        raise NothingToRun(_("This app has no such action. Reload its page and try again."))
+    if billing.product_needed(session, person_id, app.id) is not None:
+        raise NotBought(_("Buy this app first; its page has the button."), rule="app.not-bought")
+    schema: dict[str, Any] = described["input_schema"]
+    if problems := {**fields.problems(values, schema), **wrong}:
+        raise BadInput(_("Please look at the marked fields."), fields=problems)
+    consent.allow(session, person_id, release, allowed, now=now)
+    known = preferences.known(session, vault, person_id, app.id, release.manifest)
+    preferences.check(release.manifest, known)
+    return release, schema
 
 
 def own(session: Session, run_id: RunId, *, person_id: AccountId) -> Run:

@@ -11,7 +11,7 @@ from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import NotFound
 from marketplace.kernel.ids import AppId
-from marketplace.runs import fields
+from marketplace.runs import fields, timers
 from marketplace.runs import preferences as kept
 from marketplace.runs.pages import SettingsPage
 from marketplace.web.auth import actor_id, signed_in_only, wants_json
@@ -73,6 +73,27 @@ def blueprint(vault: Vault) -> Blueprint:
         flash(_("Forgotten, secrets too."), "success")
         return redirect(url_for("settings.show", ident=ident), code=303)
 
+    @bp.post("/apps/<ident>/schedules/<action>")
+    @signed_in_only
+    def switch(ident: str, action: str) -> ResponseReturnValue:
+        """Switch on what an app does by itself, or off with `is_on` empty."""
+        app = catalog.app_by_ident(db(), ident)
+        if request.form.get("is_on"):
+            timers.switch_on(
+                db(),
+                app,
+                action,
+                person_id=actor_id(),
+                locale=current_locale(),
+                vault=vault,
+                now=utc_now(),
+            )
+            flash(_("Switched on. You can switch it off here at any time."), "success")
+        else:
+            timers.switch_off(db(), actor_id(), app.id, action)
+            flash(_("Switched off."), "success")
+        return redirect(url_for("settings.show", ident=ident) + "#schedules", code=303)
+
     return bp
 
 
@@ -114,5 +135,6 @@ def _page(
         values=typed or known.values,
         errors=errors or {},
         kept=secrets,
+        timers=timers.of_app(db(), actor_id(), app, release, name),
         can_forget=kept.is_kept(db(), actor_id(), app.id),
     )

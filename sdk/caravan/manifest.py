@@ -273,16 +273,17 @@ class ScreenshotSection(Section):
 
 
 class ScheduleSection(Section):
-    """An action that runs by itself, for each person who turned it on; it shows no ads."""
+    """An action that runs by itself for each person who switched it on, within their budgets."""
 
     action: str = Field(
         pattern=r"^[a-z][a-z0-9_]*$",
         max_length=63,
-        description="The action to run; it gets no input.",
+        description="The action to run; it gets no input, and shows no ads.",
     )
     every: str = Field(
         pattern=r"^[1-9][0-9]{0,3}[mhd]$",
-        description="How often: `15m`, `6h` or `1d`; at least `1m`.",
+        description="How often: `15m`, `6h` or `1d`; at least `1m`. A release that changes it has "
+        "to be switched on again.",
     )
 
     @property

@@ -70,6 +70,7 @@ def make_runnable(
     *,
     permissions: tuple[str, ...] = EVERY_PERMISSION,
     setting: Sequence[Mapping[str, Any]] = (),
+    schedule: Sequence[Mapping[str, Any]] = (),
     actions: Mapping[str, Any] = GO,
     **given: Any,
 ) -> App:
@@ -88,6 +89,7 @@ def make_runnable(
             permission=[{"name": name, "reason": "For tests."} for name in permissions],
             ad_slot=[{"name": "after-result", "formats": ["text"]}],
             setting=[dict(each) for each in setting],
+            schedule=[dict(each) for each in schedule],
             limits={"llm_tokens": 64, "wall_s": None},
         ),
         code_key=code.store(blobs, {"app.py": source.encode()}),

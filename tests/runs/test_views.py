@@ -484,3 +484,16 @@ def test_an_app_that_must_be_set_up_first_says_so_and_does_not_run(
     assert "Set this up first: Your tone" in answer.text
     send(lina, f"/apps/{app.ident}/settings", tone="dry")
     run_of(here, start(lina, app))
+
+
+def test_what_runs_by_itself_and_its_runs_say_so(here: Stage, lina: FlaskClient) -> None:
+    app = here.app(permissions=(), schedule=[{"action": "go", "every": "1d"}])
+    run_id = run_of(here, start(lina, app))
+    assert "schedule" not in lina.get(f"/runs/{run_id}").text + lina.get("/runs").text
+    send(lina, f"/apps/{app.ident}/settings", f"/apps/{app.ident}/schedules/go", is_on="yes")
+    with here.database.writing() as session:
+        session.get_one(Run, run_id).is_scheduled = True
+    page = lina.get("/runs").text
+    assert "every day" in page
+    for text in (page, lina.get(f"/runs/{run_id}").text):
+        assert "Started by its schedule" in text

@@ -118,3 +118,19 @@ def test_an_app_without_settings_or_release_says_so(
 
 def test_a_stranger_is_sent_to_sign_in(store: Flask, app: App) -> None:
     assert "sign-in" in store.test_client().get(page_of(app)).location
+
+
+def test_a_schedule_is_off_until_it_is_switched_on_and_off_again(
+    here: Stage, lina: FlaskClient
+) -> None:
+    app = here.app(permissions=(), schedule=[{"action": "go", "every": "6h"}])
+    page = lina.get(page_of(app)).text
+    assert "every 6 hours" in page
+    assert "shows no advertisements" in page
+    assert "next on" not in page
+    switch = f"/apps/{app.ident}/schedules/go"
+    answer = send(lina, page_of(app), switch, is_on="yes")
+    assert answer.location == f"{page_of(app)}#schedules"
+    assert "next on" in lina.get(page_of(app)).text
+    send(lina, page_of(app), switch, is_on="")
+    assert "next on" not in lina.get(page_of(app)).text
