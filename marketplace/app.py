@@ -27,6 +27,7 @@ from marketplace.catalog import jobs as catalog_jobs
 from marketplace.catalog import views as catalog_views
 from marketplace.catalog import views_ratings as ratings_views
 from marketplace.catalog.models import App, Release
+from marketplace.inference import jobs as inference_jobs
 from marketplace.inference.client import EngineClient
 from marketplace.inference.ports import Inference
 from marketplace.inference.registry import Registry
@@ -251,6 +252,7 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
             settings.sandbox,
             Registry(settings.folder / "models", settings.demo_model).chosen_file,
         ),
+        **inference_jobs.handlers(language_model(settings)),
         **catalog_jobs.handlers(),
         **billing_jobs.handlers(),
         **ads_jobs.handlers(),

@@ -19,6 +19,8 @@ from marketplace.catalog.models import (
     Use,
     number_of,
 )
+from marketplace.inference.jobs import FORGET_RELEASE
+from marketplace.infra.jobs import enqueue
 from marketplace.kernel.ids import AccountId, AppId
 
 ICON_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
@@ -37,6 +39,8 @@ def publish(session: Session, release: Release, *, now: datetime) -> App:
     present = session.get(Release, app.current_release_id) if app.current_release_id else None
     if present is not None and number_of(present.version) > number_of(release.version):
         return app
+    if present is not None:
+        _let_go(session, app, present)
     manifest = Manifest.model_validate(release.manifest)
     _describe(app, manifest)
     app.icon_key = release.icon_key
@@ -51,6 +55,11 @@ def publish(session: Session, release: Release, *, now: datetime) -> App:
     _put_texts(session, app.id, release)
     search.index(session, app)
     return app
+
+
+def _let_go(session: Session, app: App, release: Release) -> None:
+    """Have the engine drop what it keeps computed of a release that nobody starts any more."""
+    enqueue(session, FORGET_RELEASE, release=f"{app.ident}@{release.version}")
 
 
 def _describe(app: App, manifest: Manifest) -> None:
@@ -109,6 +118,9 @@ def take_down(session: Session, app: App, *, reason: str) -> None:
     What people bought and ran stays in their records.
     """
     app.state, app.blocked_reason = AppState.BLOCKED, reason
+    present = session.get(Release, app.current_release_id) if app.current_release_id else None
+    if present is not None:
+        _let_go(session, app, present)
     search.index(session, app)
 
 

@@ -136,6 +136,13 @@ class EngineClient:
             for number in connection.numbers_of(request_id):
                 self._withdraw(connection, number)
 
+    def forget(self, release: str) -> None:
+        """Drop what the engine keeps of a release. An engine that is not there keeps nothing."""
+        try:
+            self._connect().send({"op": "forget", "n": 0, "release": release})
+        except (EngineGone, OSError):
+            log.info("There is no engine that could keep anything of %s.", release)
+
     def status(self) -> EngineStatus:
         """What the engine is and does now. Never raises."""
         try:

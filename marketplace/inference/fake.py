@@ -41,6 +41,7 @@ class FakeInference:
     Attributes:
         asked: every generation it was asked for, in order.
         embedded: every embedding it was asked for, in order.
+        forgotten: every release that was said to be gone, in order.
         gate: cleared by a test, it holds answers back before each piece.
     """
 
@@ -58,6 +59,7 @@ class FakeInference:
         self._generated_tokens = 0
         self.asked: list[Generation] = []
         self.embedded: list[Embedding] = []
+        self.forgotten: list[str] = []
         self.gate = Event()
         self.gate.set()
 
@@ -90,6 +92,10 @@ class FakeInference:
             cancelled = self._cancelled.get(request_id)
         if cancelled is not None:
             cancelled.set()
+
+    def forget(self, release: str) -> None:
+        """Note which release is gone."""
+        self.forgotten.append(release)
 
     def status(self) -> EngineStatus:
         """A ready engine, unless it was made without a model."""

@@ -76,6 +76,10 @@ class EngineHost:
         """End a request by the next step."""
         self._intake.submit(self._withdraw, key)
 
+    def forget(self, release: str) -> None:
+        """Drop what is kept computed of a release, in every model that is loaded."""
+        self._intake.submit(self._forget, release)
+
     def look_around(self) -> None:
         """Unload what nobody uses, and load a default that has changed; called now and then."""
         self._intake.submit(self._sweep)
@@ -257,6 +261,11 @@ class EngineHost:
     def _serve_waiting(self, seat: Seat) -> None:
         for key, request in seat.seated().items():
             self._prepare(key, request)
+
+    def _forget(self, release: str) -> None:
+        for seat in tuple(self._seats.values()):
+            if seat.engine is not None:
+                seat.engine.forget(release)
 
     def _withdraw(self, key: Hashable) -> None:
         for seat in tuple(self._seats.values()):

@@ -5,7 +5,7 @@ releases. llama.cpp computes sequences together only while their numbers follow 
 reads all weights anew for every gap, so the places in use are kept next to each other.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
 from marketplace.inference.prefixes import Content, Match, common_length, longest
@@ -125,6 +125,14 @@ class Ledger:
     def evict(self) -> list[int]:
         """Forget everything no request needs. Returns the places to be emptied."""
         idle = [c.place for c in self._contents if c is not None and c.place not in self._live]
+        for place in idle:
+            self._clear(place)
+        return idle
+
+    def forget(self, is_gone: Callable[[Hashable], bool]) -> list[int]:
+        """Forget what idle places hold of some namespaces. Returns the places to be emptied."""
+        spaces = [space for namespace, space in self._spaces.items() if is_gone(namespace)]
+        idle = [place for space in spaces for place in space if place not in self._live]
         for place in idle:
             self._clear(place)
         return idle

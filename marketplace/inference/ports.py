@@ -320,6 +320,10 @@ class Inference(Protocol):
         """Stop a request from any thread; its iterator then ends with `cancelled`."""
         ...
 
+    def forget(self, release: str) -> None:
+        """Keep nothing computed of a release that nobody runs any more. Never raises."""
+        ...
+
     def status(self) -> EngineStatus:
         """What the engine is and does now. Never raises; `why_not` says what is missing."""
         ...

@@ -215,6 +215,18 @@ class Scheduler:
         sequence.reason = reason
         del self._sequences[sequence.key]
 
+    def forget(self, namespace: str) -> list[int]:
+        """Drop what is kept of a release that nobody runs any more; what runs goes on.
+
+        Returns: the places to be emptied.
+        """
+
+        def is_gone(known: Hashable) -> bool:
+            return isinstance(known, tuple) and known[0] == namespace
+
+        self._read = [content for content in self._read if not is_gone(content.namespace)]
+        return self._ledger.forget(is_gone)
+
     def make_room(self, now: float) -> list[int]:
         """Free cells after llama.cpp found none: idle places first, then one request is put back.
 

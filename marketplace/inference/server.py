@@ -148,6 +148,8 @@ class EngineServer:
             case "cancel":
                 if number in peer.open:
                     self._host.cancel((peer, number))
+            case "forget":
+                self._host.forget(str(frame.get("release")))
             case "status":
                 status = from_status(self._host.status())
                 peer.send({"op": "status", "n": number, "status": status})

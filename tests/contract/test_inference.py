@@ -244,6 +244,14 @@ def test_texts_that_cannot_become_vectors_are_refused(
         inference.embed(replace(make_embedding(), texts=texts))
 
 
+def test_to_forget_a_release_disturbs_nobody(inference: Inference) -> None:
+    stream = inference.generate(make_generation(max_tokens=100, release="app@1"))
+    first = next(stream)
+    inference.forget("app@1")
+    inference.forget("never heard of")
+    assert text_of([first, *stream]) == ALPHABET
+
+
 def test_the_status_of_a_ready_engine_names_its_model(inference: Inference) -> None:
     list(inference.generate(make_generation()))  # waits until the model is loaded
     status = inference.status()

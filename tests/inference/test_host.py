@@ -75,6 +75,7 @@ class EngineOfTests:
         self.emit = emit
         self.taken: list[Hashable] = []
         self.cancelled: list[Hashable] = []
+        self.forgotten: list[str] = []
         self.step_began_at: float | None = None
         self.has_stopped = Event()
         world.engines[path.stem] = self
@@ -92,6 +93,9 @@ class EngineOfTests:
 
     def cancel(self, key: Hashable) -> None:
         self.cancelled.append(key)
+
+    def forget(self, release: str) -> None:
+        self.forgotten.append(release)
 
     def finish(self, key: Hashable) -> None:
         self.emit([(key, Finished("stop", Usage(), "model"))])
@@ -331,3 +335,14 @@ def test_a_decode_thread_that_dies_is_reported(
     world.put("large", "default")
     world.host()
     assert world.crashed.wait(10)
+
+
+def test_a_release_that_is_gone_is_forgotten_by_every_loaded_model(world: World) -> None:
+    world.put("large", "default")
+    world.put("eyes", "vision")
+    host = world.host()
+    world.states(host)
+    host.forget("app@1")
+    world.states(host)
+    assert world.engines["large"].forgotten == ["app@1"]
+    assert "eyes" not in world.engines  # nothing is loaded for it

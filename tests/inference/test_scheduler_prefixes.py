@@ -91,6 +91,30 @@ def test_a_new_release_takes_the_place_of_the_apps_older_one_not_of_anothers() -
     assert found == {"b@1": 20, "a@1": 0, "a@2": 20}
 
 
+def test_what_is_kept_of_a_release_that_is_gone_is_dropped_and_nothing_else() -> None:
+    scheduler = Scheduler(replace(WIDE, slots=1, kept=4))
+    for number, release in enumerate(("a@1", "a@2")):
+        scheduler.submit(request_under(number, 1, namespace=release, person="i"), 0.0)
+        run(scheduler, 5)
+    going = scheduler.submit(request_under(7, 3, namespace="a@1", person="j"), 0.0)
+    compute(scheduler)
+    cells = scheduler.cells
+    places = scheduler.forget("a@1")
+    assert scheduler.cells == cells - 20
+    assert going.place not in places  # what runs goes on
+    run(scheduler, 5)
+    assert going.usage().generated_tokens == 4
+    assert scheduler.forget("a@1") == [going.place]
+    found = {}
+    for number, release in enumerate(("a@2", "a@1")):
+        asked = request_under(9 + number, 2, namespace=release, person="k")
+        sequence = scheduler.submit(asked, 0.0)
+        run(scheduler, 5)
+        found[release] = sequence.cached
+    assert found == {"a@2": 20, "a@1": 0}
+    assert scheduler.forget("b@1") == []
+
+
 def test_a_lost_place_is_nobodys_source() -> None:
     scheduler = Scheduler(WIDE)
     first = scheduler.submit(request_under(1, 1, person="i"), 0.0)

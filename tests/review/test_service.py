@@ -15,6 +15,8 @@ from marketplace.catalog.models import (
     Product,
     ReleaseState,
 )
+from marketplace.inference.jobs import FORGET_RELEASE
+from marketplace.infra.jobs import Job
 from marketplace.kernel.ids import AccountId, ReleaseId, new_id
 from marketplace.review import service
 from tests.factories.accounts import make_account
@@ -85,6 +87,16 @@ def test_a_new_version_renews_texts_and_products_and_keeps_what_was_bought(
     assert extra.active is False
     assert [text.locale for text in session.exec(select(ListingText)).all()] == ["ar"]
     assert app.published_at == NOON
+
+
+def test_a_new_version_has_the_engine_forget_the_one_before(session: Session) -> None:
+    app = make_app(session)
+    for version in ("1.0.0", "1.1.0", "1.0.1"):
+        release = make_release(session, app=app, version=version)
+        release.manifest = manifest_of(app.ident, version)
+        approve(session, release.id)
+    told = session.exec(select(Job).where(Job.name == FORGET_RELEASE)).all()
+    assert [job.payload for job in told] == [{"release": f"{app.ident}@1.0.0"}]
 
 
 def test_an_older_version_that_is_approved_late_does_not_go_back(session: Session) -> None:

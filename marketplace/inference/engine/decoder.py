@@ -13,7 +13,7 @@ from marketplace.inference.engine.adapters import set_adapter
 from marketplace.inference.engine.context import ComputeFailed, Context, NoRoom, type_rows
 from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import NO_TOKEN, Candidates
-from marketplace.inference.engine.tickets import Cancel, Stop, Ticket
+from marketplace.inference.engine.tickets import Cancel, Forget, Stop, Ticket
 from marketplace.inference.lookup import Costs
 from marketplace.inference.ports import BadGeneration, Finished, ModelUnavailable, Queued
 from marketplace.inference.scheduler import POSITIONS_TOLD, Scheduler
@@ -56,7 +56,7 @@ class Decoder:
         self._guesses = guesses
         self._costs = Costs()
         self._candidates = Candidates(model.vocab_size)
-        self._inbox: SimpleQueue[Ticket | Cancel | Stop] = SimpleQueue()
+        self._inbox: SimpleQueue[Ticket | Cancel | Forget | Stop] = SimpleQueue()
         self._tickets: dict[Hashable, Ticket] = {}
         self._events: type_events = []
         self._last_token = np.zeros(context.places, dtype=np.int32)
@@ -106,6 +106,10 @@ class Decoder:
         """End a request by the next step, from any thread. Unknown keys are ignored."""
         self._inbox.put(Cancel(key))
 
+    def forget(self, namespace: str) -> None:
+        """Keep nothing of a namespace any more, from any thread."""
+        self._inbox.put(Forget(namespace))
+
     def stop(self) -> None:
         """End the loop after the present step, from any thread."""
         self._inbox.put(Stop())
@@ -137,7 +141,10 @@ class Decoder:
                 is_idle = False
             if isinstance(wish, Stop):
                 return False
-            if isinstance(wish, Cancel):
+            if isinstance(wish, Forget):
+                for place in self._scheduler.forget(wish.namespace):
+                    self._context.forget(place)
+            elif isinstance(wish, Cancel):
                 ticket = self._tickets.get(wish.key)
                 if ticket is not None:
                     self._end(ticket, "cancelled", self._clock())

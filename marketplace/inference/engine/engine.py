@@ -200,6 +200,10 @@ class Engine:
         self._decoder.cancel(key)
         self._embedder.cancel(key)
 
+    def forget(self, namespace: str) -> None:
+        """Keep nothing of a release's prompts any more, from any thread."""
+        self._decoder.forget(namespace)
+
     @property
     def step_began_at(self) -> float | None:
         """When the longest step that is being computed began, in monotonic seconds."""

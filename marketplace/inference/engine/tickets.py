@@ -49,5 +49,12 @@ class Cancel:
     key: Hashable
 
 
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The wish that nothing is kept of a namespace any more."""
+
+    namespace: str
+
+
 class Stop:
     """The wish that the loop ends."""

@@ -183,6 +183,10 @@ class Upstream:
         """Stop a request from any thread; its iterator then ends with `cancelled`."""
         self._here().stop_all_of(request_id)
 
+    def forget(self, release: str) -> None:
+        """Nothing: other machines let go of what nobody uses by themselves."""
+        log.debug("The servers keep %s until they need its room.", release)
+
     def status(self) -> EngineStatus:
         """What the servers offer, a few seconds ago at most, and what goes on now."""
         office = self._here()

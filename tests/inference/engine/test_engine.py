@@ -176,6 +176,20 @@ def test_a_system_prompt_is_computed_once_and_the_answers_stay_the_same(
         assert usage.kv_token_ms > 0
 
 
+def test_a_release_that_is_gone_leaves_nothing_behind(bench: type_open, noise: Path) -> None:
+    opened = bench(noise)
+    gone, stays = (
+        under("be kind " * 20, "hello", "i", release=release) for release in ("app@1", "app@2")
+    )
+    before = [text_of(events) for events in opened.answer(gone, stays)]
+    opened.engine.forget("app@1")
+    after = opened.answer(gone, stays)
+    assert [text_of(events) for events in after] == before
+    cached = [end_of(events).usage.cached_tokens for events in after]
+    assert cached[0] == 0
+    assert cached[1] > 100
+
+
 def test_a_conversation_goes_on_where_it_was_for_its_person_alone(
     bench: type_open, noise: Path
 ) -> None:
