@@ -90,6 +90,8 @@ class Generation:
             as `Scored` events; None tells nothing and costs nothing.
         tools: functions the model may ask for; its wishes come as `ToolCall` events. Excludes
             `json_schema` and `grammar`.
+        tool_choice: `auto` leaves it to the model, `required` has it call one of `tools`, and the
+            name of one has it call that.
         adapter: sha256 of a LoRA adapter's file that the store has laid out for the engine.
         release: within which prompts may share what was computed, `ident@version`; empty, the
             app. People of a release share its system prompt; what a person typed stays theirs.
@@ -117,6 +119,7 @@ class Generation:
     wants: Wants = Wants()
     model: str = ""
     logprobs: int | None = None
+    tool_choice: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from marketplace.inference.ports import ToolCall
+from marketplace.inference.ports import Tool, ToolCall
 
 LONGEST_NAME = 200  # of what stands between the mark and the arguments in Mistral's way
 ID_CHARS = 9  # Mistral's templates take ids of exactly this length
@@ -46,6 +46,36 @@ def dialect_of(template: str) -> Dialect | None:
     # Llama 3.2 has no mark: its template asks for a bare JSON object.
     is_llama = "<|start_header_id|>" in template and '"parameters"' in template
     return Dialect.LLAMA if is_llama else None
+
+
+def opening_of(dialect: Dialect) -> str:
+    """What stands before a call that has to be made, where the model is used to see it."""
+    return {Dialect.HERMES: f"{Dialect.HERMES}\n", Dialect.MISTRAL: Dialect.MISTRAL.value}.get(
+        dialect, ""
+    )
+
+
+def call_schema(tools: Sequence[Tool], choice: str, dialect: Dialect) -> dict[str, Any]:
+    """The JSON Schema of a call that has to be made: of the tool of this name, or of any."""
+    given = "parameters" if dialect is Dialect.LLAMA else "arguments"
+    wanted = [tool for tool in tools if choice in {tool.name, "required"}]
+    calls = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": tool.name},
+                given: {"type": "object", **tool.parameters},
+            },
+            "required": ["name", given],
+            "additionalProperties": False,
+        }
+        for tool in wanted
+    ]
+    # References lead from the root of a schema, which is not the parameters' own any more.
+    named = {
+        name: schema for tool in wanted for name, schema in tool.parameters.get("$defs", {}).items()
+    }
+    return {"anyOf": calls, "$defs": named}
 
 
 class NotACall(Exception):

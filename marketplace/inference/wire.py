@@ -120,6 +120,7 @@ class GenerationFrame(BaseModel):
     wants: WantsFrame
     model: Annotated[str, Field(max_length=200)]
     logprobs: Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None
+    tool_choice: FunctionName
 
     def generation(self) -> Generation:
         """The generation it stands for."""
@@ -143,6 +144,7 @@ class GenerationFrame(BaseModel):
             wants=Wants(self.wants.context, self.wants.vision, self.wants.small),
             model=self.model,
             logprobs=self.logprobs,
+            tool_choice=self.tool_choice,
         )
 
 
@@ -182,6 +184,13 @@ def to_generation(frame: object) -> Generation:
     if generation.tools and (generation.json_schema is not None or generation.grammar is not None):
         raise BadGeneration(
             "Send tools, or a JSON schema or grammar for the answer, not both.", rule="llm.tools"
+        )
+    names = {tool.name for tool in generation.tools}
+    if generation.tool_choice not in {"auto", *names, *(["required"] if names else [])}:
+        raise BadGeneration(
+            f"No tool {generation.tool_choice} is offered that could be called. Name one of the "
+            "tools of this request as its tool_choice, or say auto or required.",
+            rule="llm.tools",
         )
     return generation
 

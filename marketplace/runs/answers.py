@@ -17,6 +17,7 @@ from marketplace.inference.ports import (
     Usage,
     type_answer_event,
 )
+from marketplace.kernel.errors import CaravanError
 from marketplace.runs import prompts
 from marketplace.runs.events import EventWriter
 from marketplace.runs.grants import Grant
@@ -119,6 +120,7 @@ class Answers:
             seed=self._grant.seed & 0xFFFFFFFF,
             json_schema=schema,
             tools=prompts.tools(payload),
+            tool_choice=prompts.tool_choice(payload),
             release=f"{self._grant.ident}@{self._grant.version}",
             adapter=self._grant.adapter,
             wants=self._grant.wants,
@@ -138,7 +140,14 @@ class Answers:
         handle = payload.get("handle")
         if not isinstance(handle, int) or handle not in self._streams:
             raise Refused("llm.handle", "There is no open answer with this handle.")
-        stream = self._streams[handle]
+        try:
+            return self._next_of(handle, self._streams[handle])
+        except CaravanError:
+            # What was refused makes nothing, so it holds nothing of the run's tokens.
+            del self._streams[handle], self._promised[handle]
+            raise
+
+    def _next_of(self, handle: int, stream: Iterator[type_answer_event]) -> dict[str, Any]:
         for event in stream:
             match event:
                 case Queued(position):

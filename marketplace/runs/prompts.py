@@ -37,6 +37,19 @@ def tools(payload: Mapping[str, Any]) -> tuple[Tool, ...]:
     return tuple(_tool(each) for each in offered)
 
 
+def tool_choice(payload: Mapping[str, Any]) -> str:
+    """Which tool has to be called; plain, or in OpenAI's wrapping. Raises: Refused."""
+    choice = payload.get("tool_choice")
+    if choice is None or not payload.get("tools"):
+        return "auto"
+    if isinstance(choice, dict):
+        function = choice.get("function", choice)
+        choice = function.get("name") if isinstance(function, dict) else None
+    if not isinstance(choice, str):
+        raise Refused("llm.tools", "tool_choice is auto, required, or the name of a tool.")
+    return choice
+
+
 def logprobs(payload: Mapping[str, Any]) -> int | None:
     """How many alternatives a payload wants told with each token. Raises: Refused."""
     asked = payload.get("logprobs")

@@ -204,6 +204,7 @@ def test_each_tokens_probability_is_told_to_whoever_asks(inference: Inference) -
         ({"app": ""}, "app"),
         ({"adapter": "../../etc"}, "adapter"),
         ({"tools": (Tool("no spaces", "", {}),)}, "tools.0.name"),
+        ({"tool_choice": ""}, "tool_choice"),
         ({"messages": (Message("user", "look", images=(b"",)),)}, "messages.0.images.0"),
     ],
 )

@@ -161,6 +161,26 @@ def test_calls_of_tools_come_between_the_pieces(here: Stage) -> None:
     assert second.messages[2].tool_call_id == "c1"
 
 
+@pytest.mark.parametrize(
+    ("choice", "heard"),
+    [
+        (None, "auto"),
+        ("required", "required"),
+        ("weather", "weather"),
+        ({"type": "function", "function": {"name": "weather"}}, "weather"),
+    ],
+)
+def test_an_app_may_have_a_tool_called(here: Stage, choice: Any, heard: str) -> None:
+    counter = Counter(here, here.app())
+    plain = {"name": "weather", "parameters": {"type": "object"}}
+    counter.call("llm.complete", **ASKED, tools=[plain], tool_choice=choice)
+    assert isinstance(here.inference, FakeInference)
+    assert here.inference.asked[-1].tool_choice == heard
+    for wrong in ("camel", 7, {"function": 7}):
+        asked = {**ASKED, "tools": [plain], "tool_choice": wrong}
+        assert counter.refused("llm.complete", **asked) == "llm.tools"
+
+
 def test_an_app_may_ask_how_sure_the_model_was(here: Stage, counter: Counter) -> None:
     told = [
         {"token": piece, "logprob": 0.0, "likeliest": [[piece, 0.0]]}

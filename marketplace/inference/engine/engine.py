@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from pathlib import Path
 
 from marketplace.inference import devices, gpus
@@ -26,7 +27,7 @@ from marketplace.inference.ports import (
 )
 from marketplace.inference.sequences import Capacity, Request
 from marketplace.inference.settings import InferenceSettings
-from marketplace.inference.tool_calls import ToolStream
+from marketplace.inference.tool_calls import Dialect, ToolStream, call_schema, opening_of
 from marketplace.kernel.errors import CaravanError
 
 log = logging.getLogger(__name__)
@@ -144,10 +145,12 @@ class Engine:
             cannot do what it asks for.
         """
         self._refuse_what_it_cannot(generation)
-        tokens = self._model.prompt(generation.messages, generation.tools)
+        tokens = self._model.prompt(
+            generation.messages, generation.tools, self._opening(generation)
+        )
         tools = self._tool_stream(generation)
         vocabulary = self._model.vocabulary
-        sampler = Sampler(self._model, generation)
+        sampler = Sampler(self._model, self._constrained(generation))
         try:
             lease = self._adapters.take(generation.adapter) if generation.adapter else None
         except CaravanError:
@@ -178,7 +181,21 @@ class Engine:
         if not generation.tools or self._model.dialect is None:
             return None
         names = frozenset(tool.name for tool in generation.tools)
-        return ToolStream(self._model.dialect, names, generation.request_id)
+        # A call that has to be made is the whole answer, without a mark, as Llamas write it.
+        dialect = self._model.dialect if generation.tool_choice == "auto" else Dialect.LLAMA
+        return ToolStream(dialect, names, generation.request_id)
+
+    def _opening(self, generation: Generation) -> str:
+        dialect = self._model.dialect
+        return opening_of(dialect) if dialect and generation.tool_choice != "auto" else ""
+
+    def _constrained(self, generation: Generation) -> Generation:
+        """The request with the grammar of the call that has to be made, if one has to."""
+        dialect = self._model.dialect
+        if dialect is None or generation.tool_choice == "auto":
+            return generation
+        schema = call_schema(generation.tools, generation.tool_choice, dialect)
+        return replace(generation, json_schema=schema)
 
     def _refuse_what_it_cannot(self, generation: Generation) -> None:
         if any(message.images for message in generation.messages):

@@ -106,12 +106,16 @@ class Model:
         """In which way the model calls tools, if it can."""
         return self._chat.dialect
 
-    def prompt(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> type_tokens:
+    def prompt(
+        self, messages: Sequence[Message], tools: Sequence[Tool] = (), opening: str = ""
+    ) -> type_tokens:
         """The tokens of a conversation, up to where the answer begins.
 
+        Args:
+            opening: how the answer has to begin; it is no part of it.
         Raises: BadGeneration when the chat template refuses it.
         """
-        text = self._chat.render(messages, tools)
+        text = self._chat.render(messages, tools) + opening
         # The tokeniser adds the first token itself; a template that wrote it would double it.
         if self.vocabulary.adds_bos and self.vocabulary.bos:
             text = text.removeprefix(self.vocabulary.bos)

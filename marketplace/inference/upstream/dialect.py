@@ -65,6 +65,11 @@ def chat(generation: Generation, settings: UpstreamSettings, model: str) -> dict
             }
             for tool in generation.tools
         ]
+    if generation.tool_choice == "required":
+        body["tool_choice"] = "required"
+    elif generation.tool_choice != "auto":
+        function = {"name": generation.tool_choice}
+        body["tool_choice"] = {"type": "function", "function": function}
     return body | _own_words(generation, settings)
 
 

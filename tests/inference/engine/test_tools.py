@@ -57,3 +57,24 @@ def test_a_model_without_tools_refuses_them_before_anything_runs(
     opened: Any = bench(noise)
     with pytest.raises(BadGeneration, match="knows no tools"):
         opened.engine.submit(0, make_generation(tools=(WEATHER,)))
+
+
+LOOK = Tool("look", "Looks.", {"properties": {"at": {"enum": ["a", "b"]}}, "required": ["at"]})
+
+
+@pytest.mark.parametrize("mark", ["<tool_call>", "[TOOL_CALLS]", "<|python_tag|>"])
+@pytest.mark.parametrize("choice", ["look", "required"])
+def test_a_call_that_has_to_be_made_is_made(
+    bench: type_open, tmp_path: Path, mark: str, choice: str
+) -> None:
+    template = f"{mark}{TEMPLATE}"
+    opened = bench(
+        write_script(tmp_path / "script.gguf", ["I would rather talk."], template=template)
+    )
+    offered = (LOOK,) if choice == "required" else (WEATHER, LOOK)
+    asked = make_generation(tools=offered, tool_choice=choice, max_tokens=200)
+    [[call, end]] = opened.answer(asked)
+    assert isinstance(call, ToolCall)
+    assert call.name == "look"
+    assert json.loads(call.arguments)["at"] in {"a", "b"}
+    assert end.reason == "stop"

@@ -250,3 +250,17 @@ def test_settings_name_a_wrong_address_and_split_several() -> None:
             UpstreamSettings(url=wrong)
     with pytest.raises(ValidationError, match="belongs into api_key"):
         UpstreamSettings(url="http://user:pass@localhost")
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ("auto", None),
+        ("required", "required"),
+        ("look", {"type": "function", "function": {"name": "look"}}),
+    ],
+)
+def test_a_tool_that_has_to_be_called_is_named(choice: str, sent: Any) -> None:
+    body = body_of(tools=(Tool("look", "", {}),), tool_choice=choice)
+    assert body.get("tool_choice") == sent
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["look"]
