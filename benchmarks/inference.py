@@ -28,6 +28,7 @@ from benchmarks.support.sides import Ours, Shape, Side, Theirs  # noqa: E402
 from tools import prepare  # noqa: E402
 
 DEMO = ROOT / "models" / "caravan-demo.gguf"
+HEAVY_PAIRS = 2
 PARTS = ("unrelated", "store", "fair", "alone", "growth")
 
 
@@ -105,6 +106,8 @@ class Bench:
                     beside[side.name] += loud
                     served = loads.shares_of_busy_apps(side, self.texts, scale)
                     shares[side.name].append(loads.jain(served))
+                    waits = f"p95 {loads.p95(quiet):.2f} s alone, {loads.p95(loud):.2f} s beside"
+                    progress(f"fair {pair + 1}: {side.name}, {waits}, {served}")
             for side in sides:
                 tail = "" if side is ours else "_llama_server"
                 without, within = loads.p95(alone[side.name]), loads.p95(beside[side.name])
@@ -122,8 +125,17 @@ class Bench:
             for requests, workers in (load() for _ in range(self.scale.pairs)):
                 loads.carry_out(ours, requests, workers)
             return {name.format("ratio"): None}
-        pairs = list(loads.alternate(ours, theirs, self.scale.pairs, load))
+        pairs = []
+        for pair in loads.alternate(ours, theirs, self.scale.pairs, load):
+            pairs.append(pair)
+            speeds = " / ".join(f"{run.tokens_per_s:.1f}" for run in pair)
+            progress(f"{name.format('pair')} {len(pairs)}: {speeds} tokens/s")
         return {name.format(key): value for key, value in loads.compare(pairs).items()}
+
+
+def progress(line: str) -> None:
+    """Tell whoever waits how far it is."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def models(given: Path | None, *, is_quick: bool) -> dict[str, Path]:
@@ -176,13 +188,15 @@ def main(
 
     def add(more: dict[str, Any], prefix: str = "") -> None:
         figures.update({f"{prefix}{name}": value for name, value in more.items()})
-        print(json.dumps(loads.rounded(more)), file=sys.stderr, flush=True)
+        progress(json.dumps(loads.rounded(more)))
 
     if "unrelated" in parts:
         for prefix, path in chosen.items():
             add(bench.unrelated(path), prefix)
     if "store" in parts:
-        add(bench.store(main_model))
+        # llama-server reads a large model's instructions for many minutes a pair.
+        few = replace(scale, pairs=min(scale.pairs, HEAVY_PAIRS)) if model is None else scale
+        add(replace(bench, scale=few).store(main_model))
     if "fair" in parts:
         add(bench.fair(main_model))
     if "alone" in parts:

@@ -23,6 +23,7 @@ class Account:
     Args:
         counter: the cost of everything it was given, over the weight; a cost of 1 is what reading
             one prompt token takes. Prompts are booked whole when they are admitted.
+        unread: tokens of such prompts that are booked and were not read yet.
         running: requests that hold a place.
         waiting: requests that wait for one.
     """
@@ -30,6 +31,7 @@ class Account:
     name: str
     weight: float = 1.0
     counter: float = 0.0
+    unread: int = 0
     running: int = 0
     waiting: int = 0
     is_listed: bool = False
@@ -90,7 +92,8 @@ class Turns(Generic[type_account]):
             elif counter < account.counter:
                 heapreplace(self._heap, (account.counter, next(self._numbers), account))
             else:
-                self._level = max(self._level, counter)
+                # Who comes beside a flood has not missed what is booked for it and still unread.
+                self._level = max(self._level, counter - account.unread / account.weight)
                 return account
         return None
 
@@ -182,6 +185,12 @@ def charge(person: Person[type_item], cost: float) -> None:
     """Book what is computed for a person, or was admitted to be."""
     person.counter += cost / person.weight
     person.app.counter += cost / person.app.weight
+
+
+def await_reading(person: Person[type_item], tokens: int) -> None:
+    """Note prompt tokens that were booked and are to be read; fewer than 0 when they were."""
+    person.unread += tokens
+    person.app.unread += tokens
 
 
 def enter(person: Person[type_item]) -> None:

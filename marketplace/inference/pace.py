@@ -7,6 +7,7 @@ FIRST_CHUNK = 256  # prompt tokens of a step until one was measured
 LEAST_CHUNK = 64  # prompt tokens below which a step is not made smaller: processors slow down
 STALL_STEPS = 8  # decoding steps for which answers may wait while prompts are read
 LONGEST_STALL_S = 1.0
+LONG_STEP_S = 1.0  # for reading, where a step can be broken off
 FIRST_DECODE_COST = 2.0  # what a generated token costs, in prompt tokens, until it was measured
 HIGHEST_DECODE_COST = 64.0
 FIRST_GUESS_S = 2.0  # service time assumed before any request has ended
@@ -27,19 +28,37 @@ class Pace:
         self.decode_cost = FIRST_DECODE_COST
         self.service_s = FIRST_GUESS_S
         self.decode_s = 0.0
+        self._lost_s = 0.0
 
-    def prefill_budget(self, decoding: int) -> int:
+    @property
+    def can_stop(self) -> bool:
+        """Whether the next step may be a long one, to be broken off for whoever comes.
+
+        After one was broken off, short ones follow until they took as long as it had: at least
+        half of the time is spent on steps that count, however often somebody comes.
+        """
+        return self._capacity.can_stop and self._lost_s <= 0
+
+    def prefill_budget(self, decoding: int, waited_s: float = 0.0) -> int:
         """Prompt tokens of the next step: as many as memory, fairness and patience allow.
 
         On a machine that reads 800 tokens a second, a step of 0.15 s takes 120 of them: whoever
-        waits for a first token or for a stop to be heard waits no longer.
+        waits for a first token or for a stop to be heard waits no longer. Processors read faster
+        in larger steps, so those that can be broken off take up to a second.
+
+        Args:
+            waited_s: for how long those who are decoding have waited.
         """
         room = self._capacity.batch_tokens - decoding
         if decoding:
             room = min(room, self._capacity.prefill_chunk)
         if self._prefill_tokens_per_s is None:
             return min(room, FIRST_CHUNK)
-        in_time = self._prefill_tokens_per_s * self._capacity.step_s
+        step_s = self._capacity.step_s
+        if self.can_stop:
+            patience_s = self.stall_s - waited_s if decoding else LONG_STEP_S
+            step_s = max(step_s, min(LONG_STEP_S, patience_s))
+        in_time = self._prefill_tokens_per_s * step_s
         return room if in_time >= room else min(room, max(LEAST_CHUNK, int(in_time)))
 
     @property
@@ -55,8 +74,13 @@ class Pace:
         """Learn from a request that ended."""
         self.service_s += SMOOTHING * (took_s - self.service_s)
 
+    def broken_off(self, took_s: float) -> None:
+        """Note a step whose work is lost."""
+        self._lost_s += took_s
+
     def computed(self, step: Step, took_s: float) -> None:
         """Learn from a step."""
+        self._lost_s = max(0.0, self._lost_s - took_s)
         if took_s <= 0:
             return
         tokens, known = sum(chunk.count for chunk in step.chunks), self._prefill_tokens_per_s

@@ -151,9 +151,10 @@ class Scheduler:
         self, adapter: str | None, lane: Lane, transfers: tuple[Transfer, ...], now: float
     ) -> Step:
         """Read or write. Computed in one step the two would cost the sum of both."""
-        is_due = lane.has_read and now - lane.written_at >= self._pace.stall_s
-        if not (lane.decoding and is_due) and (chunks := self._chunks(lane)):
-            return Step(adapter, transfers, chunks=chunks)
+        waited_s = now - lane.written_at if lane.has_read else 0.0
+        is_due = lane.has_read and waited_s >= self._pace.stall_s
+        if not (lane.decoding and is_due) and (chunks := self._chunks(lane, waited_s)):
+            return Step(adapter, transfers, chunks=chunks, can_stop=self._pace.can_stop)
         return Step(adapter, transfers, lane.decoding)
 
     def settle(self, step: Step, now: float, took_s: float = 0.0) -> None:
@@ -163,8 +164,7 @@ class Scheduler:
             took_s: how long the step was computed, from which the size of the next follows.
         """
         self._pace.computed(step, took_s)
-        lane = self._lanes.get(step.adapter)
-        if lane is None:
+        if (lane := self._lanes.get(step.adapter)) is None:
             return
         lane.has_read = bool(step.chunks)
         if step.decoding:
@@ -180,6 +180,7 @@ class Scheduler:
             if sequence.state is not State.PREFILLING:
                 continue
             sequence.hold(chunk.start + chunk.count, now)
+            sequence.was_read(sequence.unread if chunk.is_last else chunk.count)
             if chunk.is_last:
                 sequence.move_to(State.DECODING, now)
                 lane.prefilling.remove(sequence)
@@ -187,6 +188,10 @@ class Scheduler:
                 has_read.append(sequence)
         if has_read:
             lane.set_decoding([*lane.decoding, *has_read])
+
+    def broken_off(self, took_s: float) -> None:
+        """Note that a step was not computed to its end; what it was to read stays unread."""
+        self._pace.broken_off(took_s)
 
     def sampled(self, sequence: Sequence, token: int) -> bool:
         """Book one generated token. Returns whether it was the last one allowed."""
@@ -249,8 +254,7 @@ class Scheduler:
 
     def _keep(self, now: float) -> list[Transfer]:
         """The copies that keep system prompts which were read in the last step."""
-        kept = [self._ledger.keep(content, now) for content in self._read]
-        self._read = []
+        kept, self._read = [self._ledger.keep(content, now) for content in self._read], []
         return [transfer for transfer in kept if transfer is not None]
 
     def _follow(self, now: float) -> list[Transfer]:
@@ -281,7 +285,9 @@ class Scheduler:
             fairness.enter(sequence.person)
             # What a preemption throws away is computed again at the store's expense.
             if not sequence.preemptions:
-                fairness.charge(sequence.person, sequence.content.known - cached)
+                sequence.unread = sequence.content.known - cached
+                fairness.charge(sequence.person, sequence.unread)
+                fairness.await_reading(sequence.person, sequence.unread)
             sequence.to_read = sequence.content.known
             sequence.admitted_at, sequence.admission = now, next(self._admissions)
             sequence.move_to(State.PREFILLING, now)
@@ -291,11 +297,10 @@ class Scheduler:
         return transfers
 
     def _begin(self, sequence: Sequence, now: float) -> None:
-        taken_over = sequence.content.length
         sequence.kv_at = now
-        sequence.hold(taken_over, now)
+        sequence.hold(sequence.content.length, now)
         if not sequence.preemptions:
-            sequence.cached = taken_over
+            sequence.cached = sequence.content.length
 
     def _leader(self, lane: Lane, sequence: Sequence, cached: int) -> Shared | None:
         """Whose prompt is worth waiting for, next to the `cached` tokens that are there already."""
@@ -331,12 +336,12 @@ class Scheduler:
         would be thrown away. Of 8 slots, an app that holds all keeps 5 when others
         come one by one, 4 when two come together.
         """
-        running = [s for s in self._running() if s.preemptions < MOST_PREEMPTIONS]
         apps = {id(s.person.app): s.person.app for s in self._running()}
         per_weight = self.capacity.slots / (app.weight + sum(a.weight for a in apps.values()))
         victims = [
             s
-            for s in running
+            for s in self._running()
+            if s.preemptions < MOST_PREEMPTIONS
             if (rich := s.person.app).running > 1 + ceil(per_weight * rich.weight)
             or (rich.counter - app.counter) * rich.weight > max(LEAST_GAP, s.content.length)
         ]
@@ -368,13 +373,14 @@ class Scheduler:
         sequence.hold(content.length, now)
         content.known = content.length
         self._ledger.close(content, now)
+        sequence.was_read(sequence.unread)
         fairness.leave(sequence.person)
 
-    def _chunks(self, lane: Lane) -> tuple[Chunk, ...]:
+    def _chunks(self, lane: Lane, waited_s: float) -> tuple[Chunk, ...]:
         """The prompt tokens of a step: whose app, then who, was given least comes first."""
         ready = [sequence for sequence in lane.prefilling if sequence.waits_for is None]
         ready.sort(key=lambda s: (s.person.app.counter, s.person.counter, s.admission))
-        usual = budget = self._pace.prefill_budget(len(lane.decoding))
+        usual = budget = self._pace.prefill_budget(len(lane.decoding), waited_s)
         # A short rest costs a step of its own nearly as much as a long one, so it is read as well.
         most = min(self.capacity.batch_tokens, usual + usual // 2)
         chunks: list[Chunk] = []

@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from marketplace.inference import fairness
 from marketplace.inference.fairness import Person
 from marketplace.inference.ledger import Transfer
 from marketplace.inference.ports import Usage
@@ -32,6 +33,7 @@ class Capacity:
         prefill_chunk: most prompt tokens of a step in which something decodes.
         least_shared: fewest tokens worth taking over from another place.
         step_s: how long a step should take at most, as measured steps foretell it.
+        can_stop: whether a step can be broken off when somebody comes or leaves.
     """
 
     slots: int
@@ -44,6 +46,7 @@ class Capacity:
     kept: int = 0
     least_shared: int = 16
     step_s: float = 0.15
+    can_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Sequence:
     Args:
         to_read: tokens that are read before the next one is sampled: the prompt, and after a
             preemption what was generated before it.
+        unread: tokens booked on its person's account that were not read yet.
         waits_for: another's prompt that is being read and has its beginning in common.
         admission: the number of its admission; the newest has the highest.
         read: prompt tokens read so far, the `cached` ones included.
@@ -89,6 +93,7 @@ class Sequence:
     since: float
     state: State = State.WAITING
     to_read: int = 0
+    unread: int = 0
     waits_for: "Shared | None" = None
     read: int = 0
     cached: int = 0
@@ -116,6 +121,12 @@ class Sequence:
         self.kv_token_s += self.content.length * (now - self.kv_at)
         self.kv_at, self.content.length = now, tokens
         self.read = max(self.read, min(tokens, self.prompt_tokens))
+
+    def was_read(self, tokens: int) -> None:
+        """Take tokens off what is booked and unread."""
+        tokens = min(tokens, self.unread)
+        self.unread -= tokens
+        fairness.await_reading(self.person, -tokens)
 
     def usage(self) -> Usage:
         """The receipt of an ended sequence: what was really computed, and for how long.
@@ -171,12 +182,16 @@ class Step:
     """One computing step: first the transfers, then one token for each of `decoding`, or chunks.
 
     Both `decoding` and `chunks` are ordered by place.
+
+    Args:
+        can_stop: it is a long one, to be broken off when somebody comes or leaves.
     """
 
     adapter: str | None = None
     transfers: tuple[Transfer, ...] = ()
     decoding: tuple[Sequence, ...] = ()
     chunks: tuple[Chunk, ...] = ()
+    can_stop: bool = False
 
     @property
     def is_empty(self) -> bool:

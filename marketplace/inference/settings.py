@@ -55,7 +55,7 @@ class InferenceSettings(BaseModel):
         le=10_000,
         description="How long a computing step should take at most, in milliseconds. Slow "
         "machines read long prompts in more and smaller steps, so that others go on and a stop is "
-        "heard within one.",
+        "heard within one. On a processor, reading may take a second, but is broken off for them.",
     )
     adapters: int = Field(
         default=8,

@@ -17,6 +17,7 @@ LEAST_SHARED = 16
 
 
 NO_ROOM = 1  # llama_decode found no cells for the batch, and has changed nothing
+STOPPED = 2  # it was told to stop; cells of the batch may be filled
 
 
 class ComputeFailed(Exception):
@@ -25,6 +26,10 @@ class ComputeFailed(Exception):
 
 class NoRoom(Exception):
     """The cache has no room for a step; it may be tried again with less in it."""
+
+
+class Stopped(Exception):
+    """A step was broken off; its sequences are to be cut to what they held before."""
 
 
 class Context:
@@ -70,6 +75,10 @@ class Context:
         self._logits_rows = 0
         self._logits: type_rows = np.empty((0, self._vocab_size), dtype=np.float32)
         self._allocate_batch(batch_tokens)
+        # llama.cpp asks after every operation whether to stop. `strlen` of a text that is empty or
+        # not answers it without waiting for Python's lock.
+        self._wish = ctypes.create_string_buffer(2)
+        self._has_wish = ctypes.cast(ctypes.CDLL(None).strlen, llama.ggml_abort_callback)
 
     @property
     def can_cut(self) -> bool:
@@ -126,12 +135,23 @@ class Context:
         self.put_prompt(place, np.array(tokens, dtype=np.int32), start, is_last=True)
         self._wants_logits[end - len(tokens) : end] = 1
 
-    def compute(self) -> None:
-        """Compute the batch. Raises: NoRoom, or ComputeFailed when llama.cpp refuses it."""
+    def wish(self, *, to_stop: bool) -> None:
+        """Wish that a step which can be broken off is, or no longer; from any thread."""
+        self._wish[0] = to_stop
+
+    def compute(self, *, can_stop: bool = False) -> None:
+        """Compute the batch.
+
+        Raises: NoRoom, Stopped, or ComputeFailed when llama.cpp refuses it.
+        """
         self._batch.n_tokens = self._count
+        asks = self._has_wish if can_stop else llama.ggml_abort_callback()
+        llama.llama_set_abort_callback(self._handle, asks, ctypes.addressof(self._wish))
         status = llama.llama_decode(self._handle, self._batch)
         if status == NO_ROOM:
             raise NoRoom
+        if status == STOPPED:
+            raise Stopped
         if status != 0:
             raise ComputeFailed(f"llama_decode answered {status}: {take_last_error()}")
 

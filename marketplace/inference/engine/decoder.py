@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 import numpy as np
 
 from marketplace.inference.engine.adapters import set_adapter
-from marketplace.inference.engine.context import ComputeFailed, Context, NoRoom, type_rows
+from marketplace.inference.engine.context import ComputeFailed, Context, NoRoom, Stopped, type_rows
 from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import NO_TOKEN, Candidates
 from marketplace.inference.engine.tickets import Cancel, Forget, Stop, Ticket
@@ -64,14 +64,12 @@ class Decoder:
         self._decoding: tuple[Sequence, ...] = ()
         self._decoding_places = np.zeros(0, dtype=np.int32)
         self._decoding_tickets: list[Ticket] = []
+        self._reading: frozenset[str] = frozenset()  # the apps whose prompts a step reads
         self._positions_at = 0.0
         self._rate_since, self._rate_tokens, self._rate = clock(), 0, 0.0
         self.step_began_at: float | None = None  # by `clock`; None between steps
-        self.prompt_tokens = 0
-        self.cached_tokens = 0
-        self.generated_tokens = 0
-        self.guessed_tokens = 0
-        self.right_tokens = 0
+        self.prompt_tokens = self.cached_tokens = self.generated_tokens = 0
+        self.guessed_tokens = self.right_tokens = 0
         self.steps = 0
         self.busy_s = 0.0  # everything but the waiting for a first request
         self.compute_s = 0.0  # the part of `busy_s` spent inside llama.cpp's computing
@@ -101,10 +99,13 @@ class Decoder:
     def submit(self, ticket: Ticket) -> None:
         """Hand in a request, from any thread."""
         self._inbox.put(ticket)
+        if ticket.request.app not in self._reading:
+            self._context.wish(to_stop=True)
 
     def cancel(self, key: Hashable) -> None:
         """End a request by the next step, from any thread. Unknown keys are ignored."""
         self._inbox.put(Cancel(key))
+        self._context.wish(to_stop=True)
 
     def forget(self, namespace: str) -> None:
         """Keep nothing of a namespace any more, from any thread."""
@@ -113,6 +114,7 @@ class Decoder:
     def stop(self) -> None:
         """End the loop after the present step, from any thread."""
         self._inbox.put(Stop())
+        self._context.wish(to_stop=True)
 
     def run(self) -> None:
         """Decode until told to stop. Runs in the engine's one decode thread."""
@@ -131,6 +133,8 @@ class Decoder:
 
     def _take_wishes(self) -> bool:
         is_idle = not self._tickets
+        # What is wished from here on is seen below, or breaks off the step that comes.
+        self._context.wish(to_stop=False)
         while True:
             try:
                 wish = self._inbox.get(block=is_idle)
@@ -145,8 +149,7 @@ class Decoder:
                 for place in self._scheduler.forget(wish.namespace):
                     self._context.forget(place)
             elif isinstance(wish, Cancel):
-                ticket = self._tickets.get(wish.key)
-                if ticket is not None:
+                if (ticket := self._tickets.get(wish.key)) is not None:
                     self._end(ticket, "cancelled", self._clock())
             else:
                 self._enqueue(wish)
@@ -177,7 +180,11 @@ class Decoder:
         self._set_adapter(step)
         computing_since = self._clock()
         try:
-            self._context.compute()
+            self._reading = frozenset(chunk.sequence.person.app.name for chunk in step.chunks)
+            self._context.compute(can_stop=step.can_stop)
+        except Stopped:
+            self._break_off(step, self._clock() - computing_since)
+            return
         except NoRoom:
             self._make_room(step)
             return
@@ -196,6 +203,13 @@ class Decoder:
             self._check(step.decoding[0], guess, now)
         elif outputs:
             self._sample(outputs, now)
+
+    def _break_off(self, step: Step, took_s: float) -> None:
+        self.compute_s += took_s
+        self._scheduler.broken_off(took_s)
+        for chunk in step.chunks:
+            place = chunk.sequence.place
+            self._context.transfer(place, place, chunk.sequence.content.length)
 
     def _guess(self, step: Step) -> list[int]:
         """Add to the batch what may come next, where one answer is written alone.

@@ -91,6 +91,8 @@ class Engine:
             queue_per_app=settings.queue_per_app,
             queue_total=settings.queue_total,
             step_s=settings.step_ms / 1000,
+            # llama.cpp can be stopped on the processor alone, and only lists of cells be cut.
+            can_stop=self._context.can_cut and self._placement.gpu_layers == 0,
         )
         guesses = settings.guessed_tokens if self._context.can_cut else 0
         self._decoder = Decoder(self._model, self._context, capacity, emit, guesses=guesses)

@@ -133,10 +133,10 @@ def test_a_step_that_cannot_be_computed_costs_only_its_own_requests(
     compute = context.Context.compute
     broken = [context.ComputeFailed("llama_decode answered -3")]
 
-    def fail_once(self: Any) -> None:
+    def fail_once(self: Any, *, can_stop: bool) -> None:
         if broken:
             raise broken.pop()
-        compute(self)
+        compute(self, can_stop=can_stop)
 
     opened = bench(noise)
     monkeypatch.setattr(context.Context, "compute", fail_once)
@@ -209,16 +209,40 @@ def test_a_cache_that_runs_full_fails_nobody(
     context = import_module("marketplace.inference.engine.context")
     compute, steps = context.Context.compute, count()
 
-    def often_full(self: Any) -> None:
+    def often_full(self: Any, *, can_stop: bool) -> None:
         if next(steps) in {4, 5, 9, 10}:
             raise context.NoRoom
-        compute(self)
+        compute(self, can_stop=can_stop)
 
     monkeypatch.setattr(context.Context, "compute", often_full)
     opened = bench(noise, max_sequences=4)
     answers = opened.answer(*prompts())
     assert [text_of(events) for events in answers] == expected
     assert opened.engine.status().preempted_total > 0
+
+
+def test_a_long_step_is_broken_off_and_changes_no_answer(
+    bench: type_open, noise: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = bench(noise, max_sequences=1)
+    expected = [text_of(alone.answer(generation)[0]) for generation in prompts()]
+    context = import_module("marketplace.inference.engine.context")
+    compute, stopped = context.Context.compute, []
+
+    def often_stopped(self: Any, *, can_stop: bool) -> None:
+        self.wish(to_stop=True)
+        try:
+            compute(self, can_stop=can_stop)
+        except context.Stopped:
+            stopped.append(can_stop)
+            raise
+
+    monkeypatch.setattr(context.Context, "compute", often_stopped)
+    opened = bench(noise, max_sequences=4, batch_tokens=64, prefill_chunk=16)
+    answers = opened.answer(*prompts())
+    assert [text_of(events) for events in answers] == expected
+    assert stopped
+    assert all(stopped)
 
 
 def test_a_text_for_which_there_are_no_cells_is_refused_and_the_engine_goes_on(
