@@ -137,7 +137,7 @@ class Context:
 
     def wish(self, *, to_stop: bool) -> None:
         """Wish that a step which can be broken off is, or no longer; from any thread."""
-        self._wish[0] = to_stop
+        self._wish[0] = b"\1" if to_stop else b"\0"
 
     def compute(self, *, can_stop: bool = False) -> None:
         """Compute the batch.
