@@ -57,6 +57,7 @@ from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
 from marketplace.runs.files import RunFiles
 from marketplace.runs.pages import Panel
+from marketplace.runs.questions import Questions
 from marketplace.runs.starting import Starter
 from marketplace.sandbox import builder
 from marketplace.sandbox.client import RunnerClient
@@ -172,7 +173,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(billing_views.bp)
     app.register_blueprint(ads_views.bp)
     starter = Starter(executor, files, settings.runs, secrets)
-    app.register_blueprint(runs_views.blueprint(database, logs, starter))
+    app.register_blueprint(runs_views.blueprint(database, logs, executor.questions, starter))
     app.register_blueprint(api_views.blueprint(starter))
     app.register_blueprint(audit_views.blueprint(audits))
     app.register_blueprint(developer_views.blueprint(database, engine, audits, settings.runs))
@@ -196,6 +197,7 @@ def run_executor(
         logs=logs,
         audits=audits,
         files=run_files(settings),
+        questions=Questions(settings.folder / "questions"),
         settings=settings.runs,
         sandbox_settings=settings.sandbox,
         folder=settings.folder / "executors",
@@ -296,6 +298,8 @@ def runners_command(settings: Settings) -> list[str]:
         settings.sandbox.max_runners,
         "--max-waiting",
         settings.sandbox.max_waiting,
+        "--max-asking",
+        settings.sandbox.max_asking,
     )
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Collection
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,14 @@ from marketplace.kernel.errors import CaravanError, Limited
 from marketplace.kernel.ids import AccountId, AppId, RunId
 from marketplace.publishing import code
 from marketplace.runs import budgets, grants, metering, preferences, secret_input, wishes
+from marketplace.runs.asking import Asking
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.files import Reader, RunFiles
 from marketplace.runs.host_calls import Desk
 from marketplace.runs.keepable import mended
 from marketplace.runs.models import Run, RunState
+from marketplace.runs.questions import Questions
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.budgets import Amounts
 from marketplace.sandbox.ports import Job, Outcome, Sandbox
@@ -83,6 +86,7 @@ class Executor:
         logs: EventLogs,
         audits: AuditLogs,
         files: RunFiles,
+        questions: Questions,
         settings: RunSettings,
         sandbox_settings: SandboxSettings,
         folder: Path,
@@ -97,6 +101,7 @@ class Executor:
         self._logs = logs
         self._audits = audits
         self._files = files
+        self.questions = questions
         self._settings = settings
         self._sandbox_settings = sandbox_settings
         self._folder = folder
@@ -134,11 +139,16 @@ class Executor:
         """Raises: ModelUnavailable when no model of this store can answer the release."""
         wishes.check(release.manifest, self._inference.status())
 
-    def start(self, run_id: RunId) -> None:
-        """Begin one queued run in a thread of its own."""
+    def start(self, run_id: RunId, *, has_page: bool = False) -> None:
+        """Begin one queued run in a thread of its own.
+
+        Args:
+            has_page: whether its person watches it, and so can be asked.
+        """
         with self._lock:
             self._going.add(run_id)
-        threading.Thread(target=self._carry_out, args=(run_id,), name=f"run-{run_id}").start()
+        carry_out = partial(self._carry_out, run_id, has_page=has_page)
+        threading.Thread(target=carry_out, name=f"run-{run_id}").start()
 
     def stop(self, run_id: RunId) -> None:
         """Ask a run to stop, whichever process of this host carries it out."""
@@ -208,6 +218,7 @@ class Executor:
             run.error_rule, run.error_message = rule, message
             run.price_micros = 0
             ads.void_for_run(session, run_id, now=utc_now())
+        self.questions.clear(run_id)
         self._record_end(run_id, rule)
         with closing(self._logs.open(run_id)) as events:
             events.write("failed", {"message": message})
@@ -220,10 +231,10 @@ class Executor:
     def _parties(self, run: Run) -> tuple[budgets.Party, budgets.Party]:
         return budgets.parties(AccountId(run.person_id), AppId(run.app_id), self._settings)
 
-    def _carry_out(self, run_id: RunId) -> None:
+    def _carry_out(self, run_id: RunId, *, has_page: bool) -> None:
         try:
             with closing(self._logs.open(run_id)) as events:
-                self._hold(run_id, events)
+                self._hold(run_id, events, has_page=has_page)
                 events.write("done", {})
         except Exception:
             # Not even its end could be noted; `reap` does that once the store can write again.
@@ -234,9 +245,9 @@ class Executor:
                 self._going.discard(run_id)
             self._logs.stop_path(run_id).unlink(missing_ok=True)
 
-    def _hold(self, run_id: RunId, events: EventWriter) -> None:
+    def _hold(self, run_id: RunId, events: EventWriter, *, has_page: bool) -> None:
         try:
-            self._run(run_id, events)
+            self._run(run_id, events, has_page=has_page)
         except Exception as error:
             log.exception("run.broke", run=str(run_id))
             message = (
@@ -256,7 +267,7 @@ class Executor:
         self._record_end(run_id, STORE_ERROR)
         events.write("failed", {"message": message})
 
-    def _run(self, run_id: RunId, events: EventWriter) -> None:
+    def _run(self, run_id: RunId, events: EventWriter, *, has_page: bool) -> None:
         stop = threading.Event()
         with self._database.writing() as session:
             run = session.get_one(Run, run_id, with_for_update=True)
@@ -304,6 +315,7 @@ class Executor:
                 grant.run_id,
                 most_bytes=self._settings.file_read_bytes,
             ),
+            asking=Asking(run_id, self.questions, events, self._settings, has_page=has_page),
         )
 
         def stop_all() -> None:

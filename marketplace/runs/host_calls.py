@@ -17,6 +17,7 @@ from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError
 from marketplace.runs import items
 from marketplace.runs.answers import Answers
+from marketplace.runs.asking import Asking
 from marketplace.runs.events import EventWriter
 from marketplace.runs.files import Reader
 from marketplace.runs.grants import Grant
@@ -48,12 +49,14 @@ class Desk:
         egress: Egress,
         events: EventWriter,
         files: Reader,
+        asking: Asking,
     ) -> None:
         self._grant = grant
         self._database = database
         self._events = events
         self._memory = Memory(grant, database)
         self.meter = Meter()
+        self._asking = asking
         self._web = Web(grant, egress)
         self._answers = Answers(grant, inference, events, self._write_text)
         self._slots: dict[str, Offer | None] = {}
@@ -67,6 +70,7 @@ class Desk:
             **self._web.operations,
             **self.meter.operations,
             **files.operations,
+            **asking.operations,
             "ads.slot": self._slot,
             "billing.entitled": self._entitled,
             "settings.get": self._settings,
@@ -98,8 +102,9 @@ class Desk:
         return self._web.requests
 
     def cancel(self) -> None:
-        """Stop what the model is making for this run; from any thread."""
+        """Stop what the model is making, and wait for no person; from any thread."""
         self._answers.cancel()
+        self._asking.cancel()
 
     def close(self) -> None:
         """Let go of what the app left open."""

@@ -99,6 +99,23 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class QuestionForm:
+    """A form that a run waits for; `values` and `errors` as in the panel.
+
+    Args:
+        until: when the run waits no longer.
+    """
+
+    number: int
+    title: str
+    schema: Mapping[str, Any]
+    until: datetime
+    url: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RunPage:
     """One run: its stream while it goes on, its output and receipt afterwards."""
 
@@ -109,6 +126,7 @@ class RunPage:
     inputs: Sequence[tuple[str, str]]
     items: Sequence[Mapping[str, Any]]
     receipt: Receipt | None
+    question: QuestionForm | None
     events_url: str
     stop_url: str
     again_url: str

@@ -68,6 +68,10 @@ class RunSettings(BaseModel):
         ge=1,
         description="What one run may read of its files, bytes; the same twice counts twice.",
     )
+    forms: int = Field(50, ge=1, description="Forms one run may ask its person to fill, count.")
+    form_wait_s: int = Field(
+        900, ge=1, description="How long one run waits for its person, all its forms together, s."
+    )
     max_llm_tokens: int = Field(
         4096, ge=1, description="Most tokens one run may have generated, whatever it asks for."
     )

@@ -37,9 +37,12 @@ class Starter:
         taken: Taken,
         *,
         allowed: Iterable[str],
+        has_page: bool = False,
     ) -> Run:
         """Add a run of this person with its files; it begins once the request is committed.
 
+        Args:
+            has_page: whether the person goes to the run's page now.
         Raises: what `service.start` raises, Busy, ModelUnavailable, TooManyFiles.
         """
         self.executor.check_room()
@@ -62,7 +65,7 @@ class Starter:
         self.files.keep(
             actor_id(), run.id, taken.picked.values(), most_bytes=self.settings.person_file_bytes
         )
-        after_commit(lambda: self.executor.start(run.id))
+        after_commit(lambda: self.executor.start(run.id, has_page=has_page))
         return run
 
 

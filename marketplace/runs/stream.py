@@ -1,6 +1,6 @@
 """A run's events as the browser gets them: data from the log, drawn as HTML on the way out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 from flask import render_template
@@ -12,6 +12,7 @@ from marketplace.kernel.ids import OfferId, RunId
 from marketplace.runs import queries
 from marketplace.runs.events import EventLogs
 from marketplace.runs.models import Run
+from marketplace.runs.pages import QuestionForm
 from marketplace.web.sse import Event
 
 
@@ -23,9 +24,17 @@ def is_over(database: Database, run_id: RunId) -> bool:
 
 
 def drawn(
-    database: Database, logs: EventLogs, run_id: RunId, *, after: int
+    database: Database,
+    logs: EventLogs,
+    run_id: RunId,
+    *,
+    asked: Callable[[RunId], QuestionForm | None],
+    after: int,
 ) -> Iterator[Event | None]:
     """The events of one run for its page, ending with the finished output and the receipt.
+
+    Args:
+        asked: the form a run waits for now; one that is answered is shown no more.
 
     Each database session here is short and of its own: a stream may last for minutes.
     """
@@ -41,6 +50,13 @@ def drawn(
                 yield Event(event.id, "item", {"html": html})
             case "slot":
                 yield Event(event.id, "slot", {"html": _card(database, event.data["offer"])})
+            case "asked" if (question := asked(run_id)) and question.number == event.data["number"]:
+                html = render_template("runs/_question.html", question=question)
+                yield Event(event.id, "question", {"number": question.number, "html": html})
+            case "answered":
+                yield Event(event.id, "question", {**event.data, "html": ""})
+            case "asked":
+                yield None
             case "done":
                 ended = True
                 yield from _closing(database, run_id, event.id)

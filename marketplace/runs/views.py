@@ -1,5 +1,7 @@
 """Pages and streams of runs."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from caravan import forms
@@ -14,8 +16,9 @@ from marketplace.kernel.ids import RunId
 from marketplace.runs import consent, fields, preferences, queries, service, stream, uploads
 from marketplace.runs.events import EventLogs
 from marketplace.runs.models import Run
-from marketplace.runs.pages import RunPage
+from marketplace.runs.pages import QuestionForm, RunPage
 from marketplace.runs.preferences import SettingsNeeded
+from marketplace.runs.questions import Questions
 from marketplace.runs.starting import Starter, release_of, schema_of
 from marketplace.web import sse
 from marketplace.web.auth import actor_id, signed_in_only, wants_json
@@ -23,7 +26,9 @@ from marketplace.web.edge import db, status_of
 from marketplace.web.i18n import current_locale
 
 
-def blueprint(database: Database, logs: EventLogs, starter: Starter) -> Blueprint:
+def blueprint(
+    database: Database, logs: EventLogs, questions: Questions, starter: Starter
+) -> Blueprint:
     """The runs room's pages, over the executor of this process."""
     bp = Blueprint("runs", __name__)
 
@@ -38,7 +43,9 @@ def blueprint(database: Database, logs: EventLogs, starter: Starter) -> Blueprin
         values = fields.values_of(request.form, schema, taken.values)
         allowed = request.form.get("-allow", "").split(consent.COMMA)
         try:
-            run = starter.start(app, action, values, taken, allowed=allowed)
+            run = starter.start(
+                app, action, values, taken, allowed=allowed, has_page=not wants_json()
+            )
         except (service.BadInput, consent.ConsentNeeded, SettingsNeeded) as error:
             if wants_json():
                 raise
@@ -62,15 +69,34 @@ def blueprint(database: Database, logs: EventLogs, starter: Starter) -> Blueprin
     def show(run_id: UUID) -> ResponseReturnValue:
         """One run: streaming while it goes on, finished afterwards."""
         run = service.own(db(), RunId(run_id), person_id=actor_id())
-        return render_template("runs/run.html", page=_page(run))
+        return render_template("runs/run.html", page=_page(run, _asked(run.id)))
 
     @bp.get("/runs/<uuid:run_id>/events")
     @signed_in_only
     def events(run_id: UUID) -> ResponseReturnValue:
         """The run's events from where this reader was (Last-Event-ID)."""
         run = service.own(db(), RunId(run_id), person_id=actor_id())
-        drawn = stream.drawn(database, logs, run.id, after=sse.last_event_id())
+        drawn = stream.drawn(database, logs, run.id, asked=_asked, after=sse.last_event_id())
         return sse.stream(drawn)
+
+    @bp.post("/runs/<uuid:run_id>/answers")
+    @signed_in_only
+    def answer(run_id: UUID) -> ResponseReturnValue:
+        """Answer the form that a run waits for; one that is answered already changes nothing."""
+        run = service.own(db(), RunId(run_id), person_id=actor_id())
+        asked = _asked(run.id)
+        if asked is not None and str(asked.number) == request.form.get("-number"):
+            values = fields.values_of(request.form, asked.schema)
+            if wrong := fields.problems(values, asked.schema):
+                typed = forms.typed(request.form, asked.schema)
+                asked = replace(asked, values=typed, errors=wrong)
+                if _is_script():
+                    return render_template("runs/_question.html", question=asked), 422
+                return render_template("runs/run.html", page=_page(run, asked)), 422
+            questions.answer(run.id, asked.number, values)
+        if _is_script():
+            return "", 204
+        return redirect(url_for("runs.show", run_id=run.id), code=303)
 
     @bp.post("/runs/<uuid:run_id>/stop")
     @signed_in_only
@@ -79,14 +105,31 @@ def blueprint(database: Database, logs: EventLogs, starter: Starter) -> Blueprin
         run = service.own(db(), RunId(run_id), person_id=actor_id())
         if not run.has_ended:
             starter.executor.stop(run.id)
-        if request.headers.get("Sec-Fetch-Mode") == "cors":
+        if _is_script():
             return "", 204
         return redirect(url_for("runs.show", run_id=run.id), code=303)
+
+    def _asked(run_id: RunId) -> QuestionForm | None:
+        found = questions.pending(run_id)
+        if found is None:
+            return None
+        return QuestionForm(
+            number=found.number,
+            title=found.title,
+            schema=found.schema,
+            until=datetime.fromtimestamp(found.until, UTC),
+            url=url_for("runs.answer", run_id=run_id),
+        )
 
     return bp
 
 
-def _page(run: Run) -> RunPage:
+def _is_script() -> bool:
+    """Whether a script of our page asks, which goes on by itself."""
+    return request.headers.get("Sec-Fetch-Mode") == "cors"
+
+
+def _page(run: Run, question: QuestionForm | None) -> RunPage:
     app, name = catalog.app_and_name(db(), run.app_id, locale=current_locale())
     release = db().get_one(Release, run.release_id)
     actions = wording.actions(release, locale=current_locale())
@@ -103,6 +146,7 @@ def _page(run: Run) -> RunPage:
         ],
         items=stream.items_of(db(), run),
         receipt=queries.receipt(db(), run) if run.has_ended else None,
+        question=None if run.has_ended else question,
         events_url=url_for("runs.events", run_id=run.id),
         stop_url=url_for("runs.stop", run_id=run.id),
         again_url=url_for("catalog.app", ident=app.ident, again=str(run.id)) + "#run",

@@ -25,10 +25,12 @@ from marketplace.sandbox.ports import (
     AppRefused,
     HostCalls,
     Job,
+    Later,
     Limits,
     Outcome,
     OutcomeKind,
     Record,
+    Refused,
     RunError,
     SandboxStatus,
     forget,
@@ -122,6 +124,7 @@ class RunnerClient:
             busy=int(found["busy"]),
             idle=int(found["idle"]),
             waiting=int(found["waiting"]),
+            asking=int(found["asking"]),
             max_runners=int(found["max_runners"]),
             walls=dict(found["walls"]),
         )
@@ -181,6 +184,7 @@ class RunnerClient:
 
 
 ABSENT = noted("The part of the store that runs apps does not answer. Try again in a minute.")
+CROWDED = noted("Too many runs wait for an answer at the moment. Try again in a few minutes.")
 FULL = noted("Too many people are running apps at the moment. Try again in a minute.")
 
 
@@ -206,9 +210,12 @@ class _Conversation:
         self._control_frames = Frames()
         self._data_frames = Frames(RUNNER_FRAME_BYTES)
         self._started_at = 0.0
+        self._waited_s = 0.0
         self._is_stopping = False
+        self._is_paused: bool | None = None
         self._ending: Ending | None = None
         self._selector = selectors.DefaultSelector()
+        desk.hold = self._stand_still
 
     def hold(self) -> Ending:
         """Talk until the run has ended.
@@ -220,17 +227,51 @@ class _Conversation:
             self._selector.register(self._data, selectors.EVENT_READ, self._hear_runner)
             self._selector.register(self._control, selectors.EVENT_READ, self._hear_zygote)
             while self._ending is None:
-                if self._stop.is_set() and not self._is_stopping:
-                    self._is_stopping = True
-                    self._stop_now()
+                self._heed_stop()
                 # The runner's last words are read before the news of its death.
                 ready = [key.data for key, _ in self._selector.select(STOP_CHECK_S)]
                 for hear in sorted(ready, key=lambda each: each == self._hear_zygote):
                     if self._ending is None:
                         hear()
         if self._started_at:
-            self._ending.wall_ms = int((time.monotonic() - self._started_at) * 1000)
+            self._ending.wall_ms = int(
+                (time.monotonic() - self._started_at - self._waited_s) * 1000
+            )
         return self._ending
+
+    def _stand_still(self, later: Later) -> None:
+        """Wait for a person, with the run's wall limit stopped; the run may end meanwhile.
+
+        Raises: Refused where too many wait already; Ended where the run is over.
+        """
+        with selectors.DefaultSelector() as zygote:
+            zygote.register(self._control, selectors.EVENT_READ)
+            self._is_paused = None
+            self._control.sendall(wire.pack({"t": "pause"}))
+            while self._is_paused is None:
+                self._look_around(zygote, STOP_CHECK_S)
+            if not self._is_paused:
+                raise Refused("form.busy", CROWDED)
+            began = time.monotonic()
+            try:
+                later.open()
+                while not later.wait(STOP_CHECK_S):
+                    self._look_around(zygote, 0)
+            finally:
+                self._waited_s += time.monotonic() - began
+            self._control.sendall(wire.pack({"t": "resume"}))
+
+    def _look_around(self, zygote: selectors.BaseSelector, wait_s: float) -> None:
+        self._heed_stop()
+        if zygote.select(wait_s):
+            self._hear_zygote()
+        if self._ending is not None:
+            raise Ended(self._ending.rule)
+
+    def _heed_stop(self) -> None:
+        if self._stop.is_set() and not self._is_stopping:
+            self._is_stopping = True
+            self._stop_now()
 
     def _stop_now(self) -> None:
         if self._started_at:
@@ -249,7 +290,7 @@ class _Conversation:
             self._ending = Ending(OutcomeKind.FAILED, "sandbox.crashed", detail=str(error))
             return
         except Ended as ended:
-            self._ending = of_limit(ended.rule, ended.detail)
+            self._ending = self._ending or of_limit(ended.rule, ended.detail)
             return
         if not piece:
             # How it ended is the zygote's to say.
@@ -277,6 +318,8 @@ class _Conversation:
         match frame:
             case {"t": "queued", "position": int(position)}:
                 self._desk.queued(position)
+            case {"t": "paused" | "crowded" as answer}:
+                self._is_paused = answer == "paused"
             case {"t": "full"}:
                 self._ending = Ending(OutcomeKind.FAILED, "sandbox.busy", FULL)
             case {"t": "absent"}:

@@ -3,16 +3,18 @@
 import json
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from marketplace.sandbox import grants
 from marketplace.sandbox.limits import Spent
 from marketplace.sandbox.outcomes import Refusals
-from marketplace.sandbox.ports import HostCalls, Limits, Record, Refused, forget
+from marketplace.sandbox.ports import HostCalls, Later, Limits, Record, Refused, forget
 from marketplace.sandbox.wire import BrokenFrame, Frame
 
 # The longest name of an operation; a hostile one is cut in the log.
 OP_CHARACTERS = 60
+BLOCK_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,13 @@ class Ended(BaseException):
         self.detail = detail
 
 
+def block(later: Later) -> None:
+    """Wait for an answer in this thread, as where no runner has to be looked after."""
+    later.open()
+    while not later.wait(BLOCK_S):
+        pass
+
+
 class Desk:
     """Checks, counts, answers and records what the runner asks; trusts nothing it says."""
 
@@ -53,6 +62,8 @@ class Desk:
         self._began = time.monotonic()
         self.spent = Spent(limits)
         self.refusals: Refusals = {}
+        # How the run stands still until a person has answered.
+        self.hold: Callable[[Later], None] = block
 
     def queued(self, position: int) -> None:
         """Tell the host where in the line the run is."""
@@ -96,6 +107,8 @@ class Desk:
             return self._refusal(line, *refused)
         try:
             value = self._calls.call(op, payload)
+            if isinstance(value, Later):
+                value = self._awaited(value)
             answer = {"t": "answer", "value": json.dumps(value)}
         except Refused as error:
             return self._refusal(line, error.code, error.message)
@@ -104,6 +117,13 @@ class Desk:
             raise Ended("sandbox.host", repr(error)) from error
         line["answer"] = value
         return answer
+
+    def _awaited(self, later: Later) -> Any:
+        try:
+            self.hold(later)
+            return later.answer()
+        finally:
+            later.close()
 
     def _refusal(self, line: dict[str, Any], code: str, message: str) -> Frame:
         self.refusals[code] = message

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-# Every app may show its result and its progress, write its log and read its settings.
-ALWAYS = frozenset({"output.write", "output.progress", "log.write", "settings.get"})
+# Every app may show its result, ask its person, write its log and read its settings.
+ALWAYS = frozenset({"output.write", "output.progress", "log.write", "settings.get", "form.ask"})
 PERMISSIONS = {
     "llm.open": "llm.generate",
     "llm.next": "llm.generate",

@@ -29,6 +29,7 @@ class Runner:
 
     Args:
         holds: keys of the components it was born with; "" is Python.
+        left_s: what was left of its time when it was paused; None while its time runs.
     """
 
     pid: int
@@ -36,7 +37,13 @@ class Runner:
     holds: frozenset[str]
     peer: "Peer | None" = None
     deadline: float = 0.0
+    left_s: float | None = None
     reason: str = ""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its time stands still."""
+        return self.left_s is not None
 
 
 @dataclass(eq=False)
@@ -77,6 +84,7 @@ class Pool:
         *,
         max_runners: int,
         max_waiting: int,
+        max_asking: int,
         about: Frame,
     ) -> None:
         self._listener = listener
@@ -84,6 +92,7 @@ class Pool:
         self._components = components
         self._max_runners = max_runners
         self._max_waiting = max_waiting
+        self._max_asking = max_asking
         self._about = about
         self._ready_count = min(max_runners, os.cpu_count() or 1)
         self._ready: deque[Runner] = deque()
@@ -116,11 +125,13 @@ class Pool:
         self._alarm.send(b"!")
 
     def _next_deadline(self) -> float:
-        deadlines = [each.deadline for each in self._busy if not each.reason]
+        deadlines = [each.deadline for each in self._busy if not each.reason and not each.is_paused]
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else IDLE_S
 
     def _keep_ready(self) -> None:
-        wanted = min(self._ready_count, self._max_runners - len(self._busy))
+        # One that waits for its person holds memory, but no place among those that work.
+        working = len(self._busy) - self._asking
+        wanted = min(self._ready_count, self._max_runners - working)
         while len(self._ready) < wanted:
             self._bear(is_urgent=bool(self._waiting))
             # Runs first: the next process can be made while this one works.
@@ -163,6 +174,11 @@ class Pool:
                 self._tell(peer, self._status())
             case {"t": "stop"} if peer.runner is not None:
                 self._end(peer.runner, "stopped")
+            case {"t": "pause"} if peer.runner is not None and not peer.runner.is_paused:
+                self._pause(peer, peer.runner)
+            case {"t": "resume"} if peer.runner is not None and peer.runner.left_s is not None:
+                peer.runner.deadline = time.monotonic() + peer.runner.left_s
+                peer.runner.left_s = None
             case {"t": "run", "wall_ms": int(wall_ms), "component": str(key)} if (
                 peer.handed and not peer.wall_ms
             ):
@@ -172,6 +188,18 @@ class Pool:
                 self._take_in(peer)
             case _:
                 self._leave(peer)
+
+    @property
+    def _asking(self) -> int:
+        return sum(each.is_paused for each in self._busy)
+
+    def _pause(self, peer: Peer, runner: Runner) -> None:
+        """Stop a run's time, for its person is asked; where too many are, its time goes on."""
+        if self._asking >= self._max_asking:
+            self._tell(peer, {"t": "crowded"})
+            return
+        runner.left_s = max(0.0, runner.deadline - time.monotonic())
+        self._tell(peer, {"t": "paused"})
 
     def _take_in(self, peer: Peer) -> None:
         """Load the component this peer has sent, and let its run go on."""
@@ -224,8 +252,9 @@ class Pool:
 
     def _end_overdue(self) -> None:
         now = time.monotonic()
-        for runner in [each for each in self._busy if each.deadline <= now and not each.reason]:
-            self._end(runner, "wall")
+        for runner in self._busy:
+            if runner.deadline <= now and not runner.reason and not runner.is_paused:
+                self._end(runner, "wall")
 
     def _end(self, runner: Runner, reason: str) -> None:
         """Kill a runner; its closed inbox will have it buried."""
@@ -279,6 +308,7 @@ class Pool:
             "busy": len(self._busy),
             "idle": len(self._ready),
             "waiting": len(self._waiting),
+            "asking": self._asking,
             "max_runners": self._max_runners,
             **self._about,
         }

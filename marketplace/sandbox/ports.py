@@ -1,6 +1,7 @@
 """What a run asks of the sandbox, and what it hears back."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,11 +64,34 @@ class Refused(Exception):
         self.message = message
 
 
+class Later(ABC):
+    """An answer that somebody has yet to give. Until then the run stands still.
+
+    It computes nothing meanwhile, and its wall limit waits too.
+    """
+
+    @abstractmethod
+    def open(self) -> None:
+        """The run stands still now: ask. Called at most once."""
+
+    @abstractmethod
+    def wait(self, seconds: float) -> bool:
+        """Wait at most so long; whether nothing more is to be waited for."""
+
+    @abstractmethod
+    def answer(self) -> Any:
+        """The answer, a JSON value. Raises: Refused where none came."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ask no more. Always called, even if `open` was not."""
+
+
 class HostCalls(Protocol):
     """The host's side of a run."""
 
     def call(self, op: str, payload: dict[str, Any]) -> Any:
-        """Answer one call with a JSON value. Raises: Refused.
+        """Answer one call with a JSON value, or with a `Later`. Raises: Refused.
 
         The grant is checked and the call is counted before. While the run waits for a
         runner, `run.queued` comes with `{"position": 1}` for the next in line; its answer
@@ -148,6 +172,7 @@ class SandboxStatus:
     busy: int = 0
     idle: int = 0
     waiting: int = 0
+    asking: int = 0
     max_runners: int = 0
     walls: Mapping[str, str] = field(default_factory=dict)
 

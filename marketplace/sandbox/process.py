@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
         nursery,
         max_runners=asked.max_runners,
         max_waiting=asked.max_waiting,
+        max_asking=asked.max_asking,
         about={"runtime": compiled.stem, "walls": up},
     )
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache-dir", type=Path, required=True, help="holds the built runtime")
     parser.add_argument("--max-runners", type=int, default=8, help="runs at the same time")
     parser.add_argument("--max-waiting", type=int, default=200, help="runs that may wait")
+    parser.add_argument("--max-asking", type=int, default=32, help="runs that may wait for people")
     return parser
 
 

@@ -12,6 +12,12 @@ class SandboxSettings(BaseModel):
 
     max_runners: int = Field(8, ge=1, description="Runs at the same time, count.")
     max_waiting: int = Field(200, ge=0, description="Runs waiting for a runner, count.")
+    max_asking: int = Field(
+        32,
+        ge=0,
+        description="Runs that wait for a form to be filled, count. They come on top of those "
+        "at the same time.",
+    )
     wall_ms: int = Field(60_000, ge=1, description="Usual time limit of a run, ms.")
     wall_ceiling_ms: int = Field(300_000, ge=1, description="Longest a run may ask for, ms.")
     cpu_ms: int = Field(5_000, ge=1, description="Usual computing time of a run, ms.")

@@ -120,6 +120,11 @@ def format_date(instant: datetime) -> str:
     return dates.format_date(instant, "medium", locale=current_locale())
 
 
+def format_time(instant: datetime) -> str:
+    """The time of day of an instant, in UTC, to the minute."""
+    return f"{dates.format_time(instant, 'short', locale=current_locale())} UTC"
+
+
 def format_ms(milliseconds: float) -> str:
     """A duration: milliseconds below one second, else seconds with one decimal."""
     if milliseconds < 1000:
@@ -156,6 +161,7 @@ def install(app: Flask) -> None:
         format_datetime=format_datetime,
         format_date=format_date,
         format_ms=format_ms,
+        format_time=format_time,
         format_memory=format_memory,
         text_direction=direction,
     )

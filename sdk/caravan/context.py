@@ -187,12 +187,13 @@ class Context:
     def ask(self, answer: type[Answer], title: str = "") -> Answer:
         """Ask the person something in the middle of the run, and wait for what they say.
 
-        The store cannot ask yet and ends the run with a sentence; `caravan.testing` can.
+        The run's time stands still meanwhile; a store waits for some minutes in all.
 
         Args:
             answer: a dataclass; its fields become the form, and an object of it comes back.
             title: the form's heading.
-        Raises: HostError with `form.no-page` where no page shows the run, such as from the API.
+        Raises: HostError with `form.no-page` where no page shows the run, such as from the API;
+            with `form.unanswered` where nobody answered.
         """
         wanted = {"$schema": schema.DIALECT, **schema.parameter("answer", answer).schema}
         del wanted["x-ui"]

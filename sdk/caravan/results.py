@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from caravan.errors import InvalidAction
+from caravan.errors import HostError, InvalidAction
 
 Answer = TypeVar("Answer")
 ColumnType = Literal["text", "number", "boolean"]
@@ -156,15 +157,29 @@ def items(result: object, ask: Callable[[Form[Any]], Any]) -> Iterator[dict[str,
     if not isinstance(result, Iterator):
         yield item(result)
         return
-    answer = None
+    step: Callable[[], object] = partial(next, result)
     while True:
         try:
-            each = result.send(answer) if isinstance(result, Generator) else next(result)
+            each = step()
         except StopIteration:
             return
-        answer = ask(each) if isinstance(each, Form) else None
-        if not isinstance(each, Form):
+        if isinstance(each, Form):
+            step = _asked(result, each, ask)
+        else:
             yield item(each)
+            step = partial(next, result)
+
+
+def _asked(
+    result: Iterator[object], form: Form[Any], ask: Callable[[Form[Any]], Any]
+) -> Callable[[], object]:
+    """How the action goes on: with the answer, or with the refusal, which it may catch."""
+    if not isinstance(result, Generator):
+        raise InvalidAction("Only a function with `yield` can be answered a Form.")
+    try:
+        return partial(result.send, ask(form))
+    except HostError as refused:
+        return partial(result.throw, refused)
 
 
 def _is_dataclass(value: object) -> bool:

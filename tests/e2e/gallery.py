@@ -86,7 +86,7 @@ def _pages(here: Stage) -> Flask:
         here.database,
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
         views_ratings.blueprint(billing.has_bought),
-        views.blueprint(here.database, here.logs, here.starter),
+        views.blueprint(here.database, here.logs, here.questions, here.starter),
         views_audit.blueprint(here.audits),
         views_consent.blueprint(here.executor),
         views_settings.blueprint(VAULT),

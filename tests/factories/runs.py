@@ -27,6 +27,7 @@ from marketplace.runs.executor import Executor
 from marketplace.runs.files import RunFiles
 from marketplace.runs.grants import Grant
 from marketplace.runs.models import Run
+from marketplace.runs.questions import Questions
 from marketplace.runs.settings import RunSettings
 from marketplace.runs.starting import Starter
 from marketplace.sandbox.fake import FakeSandbox
@@ -154,6 +155,7 @@ class Stage:
     logs: EventLogs
     audits: AuditLogs
     files: RunFiles
+    questions: Questions
     inference: Inference
     executor: Executor
     folder: Path
@@ -237,7 +239,7 @@ def stage(
     """A stage over a folder; two stages over one folder are two web processes of one host."""
     blobs, logs = Blobs(folder / "blobs"), EventLogs(folder / "runs")
     audits = AuditLogs(folder / "runs", most_bytes=100_000)
-    files = RunFiles(folder / "files")
+    files, questions = RunFiles(folder / "files"), Questions(folder / "questions")
     inference = inference or FakeInference()
     executor = Executor(
         database=database,
@@ -248,6 +250,7 @@ def stage(
         logs=logs,
         audits=audits,
         files=files,
+        questions=questions,
         settings=settings or RunSettings(),
         sandbox_settings=SandboxSettings(),
         folder=folder / "executors",
@@ -255,7 +258,7 @@ def stage(
         vault=VAULT,
     )
     try:
-        yield Stage(database, blobs, logs, audits, files, inference, executor, folder)
+        yield Stage(database, blobs, logs, audits, files, questions, inference, executor, folder)
     finally:
         executor.close()
 

@@ -17,6 +17,7 @@ from marketplace.infra.egress import Egress, EgressSettings
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, RunId
 from marketplace.runs import events, grants
+from marketplace.runs.asking import Asking
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.files import Reader
 from marketplace.runs.host_calls import Desk
@@ -67,6 +68,7 @@ class Counter:
             egress=Egress(EgressSettings()),
             events=self.events,
             files=Reader(here.files, grant.person_id, grant.run_id, most_bytes=1000),
+            asking=Asking(grant.run_id, here.questions, self.events, RunSettings(), has_page=False),
         )
 
     def call(self, op: str, **payload: Any) -> Any:

@@ -67,7 +67,7 @@ def app(here: Stage) -> Flask:
         here.database,
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
         views_ratings.blueprint(billing.has_bought),
-        views.blueprint(here.database, here.logs, here.starter),
+        views.blueprint(here.database, here.logs, here.questions, here.starter),
         views_api.blueprint(here.starter),
         views_audit.blueprint(here.audits),
         views_consent.blueprint(here.executor),
@@ -304,6 +304,102 @@ def test_a_program_sends_files_with_its_token(
             f"/api/v1/apps/{read.ident}/runs", data={"run": body}, headers=headers
         )
         assert refused.get_json()["rule"] == "runs.json"
+
+
+ASKS = """
+from dataclasses import dataclass
+from typing import Annotated
+from caravan import App, Context, Field, Form
+app = App()
+
+@dataclass
+class Guess:
+    number: Annotated[int, Field(ge=1, le=9, label="Your guess")]
+
+@app.action("Go")
+def go(ctx: Context):
+    guess = yield Form(Guess, "Which <number>?")
+    yield f"You said {guess.number}."
+"""
+
+
+@pytest.fixture
+def waiting(here: Stage, lina: FlaskClient) -> Iterator[RunId]:
+    """A run of Lina's that waits for her answer."""
+    start(lina, here.described(ASKS, permissions=()), **{"-allow": ""})
+    with here.database.reading() as session:
+        run_id = session.exec(select(Run.id)).one()
+    here.wait(run_id, until="asked")
+    yield run_id
+    here.executor.stop(run_id)
+    here.wait(run_id)
+
+
+def answer(client: FlaskClient, run_id: RunId, *, is_script: bool = False, **fields: str) -> Any:
+    [token, *_] = TOKEN.findall(client.get("/accounts/settings").text)
+    data = {"-number": "1", "csrf_token": token, **fields}
+    headers = {"Sec-Fetch-Mode": "cors"} if is_script else {}
+    return client.post(f"/runs/{run_id}/answers", data=data, headers=headers)
+
+
+def test_a_form_in_the_middle_of_a_run_is_on_its_page_until_it_is_answered(
+    here: Stage, lina: FlaskClient, waiting: RunId
+) -> None:
+    page = lina.get(f"/runs/{waiting}").text
+    assert "Which &lt;number&gt;?" in page
+    assert "Your guess" in page
+    # A page that loads itself again would wipe out what is being typed.
+    assert "http-equiv" not in page
+    answered = answer(lina, waiting, number="7")
+    assert (answered.status_code, answered.location) == (303, f"/runs/{waiting}")
+    here.wait(waiting)
+    assert "You said 7." in lina.get(f"/runs/{waiting}").text
+    assert answer(lina, waiting, number="8").status_code == 303
+    assert "question" not in streamed(lina, waiting)[:1]
+
+
+@pytest.mark.parametrize("is_script", [True, False])
+def test_an_answer_that_does_not_fit_comes_back_to_be_mended(
+    here: Stage, lina: FlaskClient, waiting: RunId, *, is_script: bool
+) -> None:
+    refused = answer(lina, waiting, is_script=is_script, number="70")
+    assert refused.status_code == 422
+    assert "must be at most 9" in refused.text
+    assert ("<html" in refused.text) is not is_script
+    missing = answer(lina, waiting, is_script=is_script)
+    assert "Please fill this in" in missing.text
+    assert answer(lina, waiting, is_script=True, number="9", **{"-number": "2"}).status_code == 204
+    assert here.questions.pending(waiting) is not None
+    assert answer(lina, waiting, is_script=True, number="9").status_code == 204
+    assert answer(lina, waiting, is_script=True, number="1").status_code == 204
+    here.wait(waiting)
+    assert here.run(waiting).output[0]["text"] == "You said 9."
+
+
+def test_only_the_runs_person_may_answer_and_only_from_its_page(
+    here: Stage, lina: FlaskClient, omar: FlaskClient, waiting: RunId
+) -> None:
+    assert answer(omar, waiting, number="7").status_code == 404
+    assert lina.post(f"/runs/{waiting}/answers", data={"number": "7"}).status_code == 403
+    assert here.questions.pending(waiting) is not None
+
+
+def test_a_stream_brings_the_form_that_waits_and_none_that_was_answered(
+    here: Stage, lina: FlaskClient, waiting: RunId
+) -> None:
+    stream = lina.get(f"/runs/{waiting}/events")
+    text = ""
+    for piece in stream.response:
+        text += piece.decode() if isinstance(piece, bytes) else piece
+        if "event: question" in text and "csrf_token" in text:
+            break
+    stream.close()
+    assert "Your guess" in text
+    answer(lina, waiting, number="7")
+    here.wait(waiting)
+    whole = lina.get(f"/runs/{waiting}/events").text
+    assert '"number":1,"html":""' in whole
+    assert "Your guess" not in whole
 
 
 def test_an_unknown_action_is_refused(here: Stage, lina: FlaskClient) -> None:

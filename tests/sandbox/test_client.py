@@ -7,7 +7,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from uuid import UUID
 import pytest
 
 from marketplace.sandbox.client import RunnerClient
-from marketplace.sandbox.ports import Outcome, OutcomeKind
+from marketplace.sandbox.ports import Later, Outcome, OutcomeKind
 from tests.factories.sandbox import (
     HEAD,
     NOON,
@@ -43,7 +44,7 @@ def texts(body: str, **given: object) -> list[str]:
 
 @pytest.fixture
 def zygote(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], RunnerClient]]:
-    process, client = start_zygote(tmp_path, max_runners=1, max_waiting=1)
+    process, client = start_zygote(tmp_path, max_runners=1, max_waiting=1, max_asking=1)
     yield process, client
     process.kill()
     process.wait()
@@ -226,6 +227,104 @@ def test_runs_wait_in_line_hear_their_place_and_too_many_are_refused(
         assert running.result(10).kind is OutcomeKind.FINISHED
         assert waiting.result(10).kind is OutcomeKind.FINISHED
     assert second.texts == ["hello"]
+
+
+class Person(Later):
+    """Somebody who is asked, and answers when `answers` is set."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers, self.left = (threading.Event() for _ in range(3))
+
+    def open(self) -> None:
+        self.asked.set()
+
+    def wait(self, seconds: float) -> bool:
+        return self.answers.wait(seconds)
+
+    def answer(self) -> str:
+        return "seven"
+
+    def close(self) -> None:
+        self.left.set()
+
+
+ASKING = "yield ctx.kv.user.get('a')"
+
+
+@contextmanager
+def asking(client: RunnerClient, **given: int) -> Iterator[tuple[Person, Future[Outcome]]]:
+    """A run that waits for its person, and their answer in the end."""
+    person = Person()
+    host = Host({"kv.get": lambda _: person})
+    with ThreadPoolExecutor(1) as pool:
+        job = make_job(ASKING, limits=limits(**given))
+        running = pool.submit(client.run, job, host, threading.Event())
+        assert person.asked.wait(10)
+        try:
+            yield person, running
+        finally:
+            person.answers.set()
+
+
+def test_the_time_in_which_a_person_is_asked_does_not_count() -> None:
+    with asking(shared_runners(), wall_ms=2000) as (person, running):
+        assert shared_runners().status().asking == 1
+        assert not running.done()
+        assert not person.left.wait(2.2)
+        person.answers.set()
+        outcome = running.result(10)
+    assert (outcome.kind, outcome.wall_ms < 2000) == (OutcomeKind.FINISHED, True)
+    assert person.left.is_set()
+
+
+def test_a_run_that_asks_leaves_its_place_to_others_and_only_so_many_may(
+    zygote: tuple[subprocess.Popen[bytes], RunnerClient],
+) -> None:
+    _, client = zygote
+    with asking(client) as (person, running):
+        beside = Host()
+        assert client.run(make_job(), beside, threading.Event()).kind is OutcomeKind.FINISHED
+        assert beside.texts == ["hello"]
+        second = Person()
+        refused = client.run(
+            make_job(ASKING), Host({"kv.get": lambda _: second}), threading.Event()
+        )
+        assert refused.error is not None
+        assert refused.error.rule == "form.busy"
+        assert (second.asked.is_set(), second.left.is_set()) == (False, True)
+        person.answers.set()
+        assert running.result(10).kind is OutcomeKind.FINISHED
+
+
+def test_time_goes_on_when_the_person_has_answered() -> None:
+    person = Person()
+    person.answers.set()
+    body = "ctx.kv.user.get('a')\nwhile True: ctx.kv.app.get('b')"
+    host = Host({"kv.get": lambda asked: person if asked["key"] == "a" else None})
+    many = limits(wall_ms=700, host_calls=10**6)
+    outcome = run(body, host, limits=many)
+    assert outcome.error is not None
+    assert outcome.error.rule == "limit.wall"
+
+
+def test_a_run_that_is_killed_or_stopped_while_it_asks_ends_at_once() -> None:
+    with asking(shared_runners()) as (person, running):
+        zygotes = _children(os.getpid(), "marketplace.sandbox.process")
+        pids = [pid for zygote in zygotes for pid in _children(zygote)]
+        os.kill(_busy_runner(pids), signal.SIGKILL)
+        outcome = running.result(5)
+        assert outcome.error is not None
+        assert outcome.error.rule == "sandbox.killed"
+        assert person.left.is_set()
+    stop, person, lines = threading.Event(), Person(), []
+    with ThreadPoolExecutor(1) as pool:
+        host = Host({"kv.get": lambda _: person})
+        running = pool.submit(shared_runners().run, make_job(ASKING), host, stop, lines.append)
+        assert person.asked.wait(10)
+        stop.set()
+        assert running.result(5).kind is OutcomeKind.STOPPED
+    assert lines[0]["ended"] == "stopped"
+    assert person.left.is_set()
 
 
 def test_the_zygote_keeps_no_secret_in_its_environment(

@@ -6,7 +6,18 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from caravan import App, Chart, Column, Form, Image, InvalidAction, Json, Table, results
+from caravan import (
+    App,
+    Chart,
+    Column,
+    Form,
+    HostError,
+    Image,
+    InvalidAction,
+    Json,
+    Table,
+    results,
+)
 from caravan.testing import Simulator
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"rest"
@@ -128,3 +139,19 @@ def test_an_iterator_that_is_no_generator_is_shown_too() -> None:
         {"kind": "text", "text": "a"},
         {"kind": "json", "value": 1},
     ]
+
+
+def test_an_action_may_catch_that_nobody_answers_its_form() -> None:
+    def refuse(_form: object) -> None:
+        raise HostError("form.no-page", "Nobody sees this run.")
+
+    def tell() -> Generator[str | Form[City], City, None]:
+        try:
+            yield Form(City, "Where?")
+        except HostError as refused:
+            yield refused.code
+
+    said = [item["text"] for item in results.items(tell(), refuse)]
+    assert said == ["form.no-page"]
+    with pytest.raises(InvalidAction, match="Only a function with `yield`"):
+        list(results.items(iter([Form(City)]), refuse))

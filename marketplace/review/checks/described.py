@@ -21,6 +21,7 @@ KEYWORDS = frozenset(
 DEEPEST = 6
 MOST_SCHEMAS = 300
 MOST_UI_CHARACTERS = 2_000
+MOST_ROWS = 1_000
 
 
 class Action(BaseModel):
@@ -54,12 +55,13 @@ def check_description(found: Mapping[str, Any]) -> Finding | None:
     if len(set(names)) < len(names):
         return _finding("Two of its actions have the same name.")
     for action in description.actions:
-        if problem := _schema_problem(action.input_schema):
+        if problem := schema_problem(action.input_schema):
             return _finding(f"The input of “{action.name}” {problem}")
     return None
 
 
-def _schema_problem(schema: dict[str, Any]) -> str | None:
+def schema_problem(schema: dict[str, Any]) -> str | None:
+    """Why a form cannot be drawn from a schema, the end of a sentence; None where it can."""
     if schema.get("type") != "object" or not isinstance(schema.get("properties", {}), dict):
         return "is not an object with properties."
     level: list[Any] = [schema]
@@ -96,9 +98,28 @@ def _level_problem(schema: Any) -> str | None:
     accept = ui.get("accept", [])
     if not isinstance(accept, list) or not all(isinstance(each, str) for each in accept):
         return "has an “x-ui” whose “accept” is no list of texts."
+    for bound in ("minItems", "maxItems"):
+        # The page has so many rows, whoever asks for it.
+        if type(schema.get(bound, 0)) is not int or schema.get(bound, 0) > MOST_ROWS:
+            return f"has a table with a “{bound}” over {MOST_ROWS}."
+    if "default" in schema and not _fits(schema["default"], schema):
+        return "has a “default” of another shape than its field."
     if type(ui.get("max_bytes", 1)) is not int:
         return "has an “x-ui” whose “max_bytes” is no whole number."
     return None
+
+
+def _fits(value: Any, schema: Any) -> bool:
+    """Whether a value is an object, a table or a single value where its schema says so."""
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    if kind == "object":
+        inner = schema.get("properties", {})
+        return isinstance(value, dict) and all(
+            _fits(each, inner[name]) for name, each in value.items() if name in inner
+        )
+    if kind == "array":
+        return isinstance(value, list) and all(_fits(each, schema.get("items")) for each in value)
+    return not isinstance(value, dict | list)
 
 
 def _inside(schema: dict[str, Any]) -> list[Any]:

@@ -4,6 +4,7 @@
  * Needs inside: [data-run-output], [data-run-status-text], [data-run-live], the bar
  * [data-run-progress] with its [data-run-progress-text], and the form [data-run-stop]. A receipt
  * goes to the page's [data-run-receipt], or below the output.
+ * A form in the middle of a run comes into [data-run-question], whose value is its number.
  * The browser resumes a lost stream by itself with Last-Event-ID, so nothing comes twice.
  */
 
@@ -16,6 +17,7 @@ export default function connect(stage) {
   const output = stage.querySelector("[data-run-output]");
   const status = stage.querySelector("[data-run-status-text]");
   const progress = stage.querySelector("[data-run-progress]");
+  const question = stage.querySelector("[data-run-question]");
   const stopForm = stage.querySelector("[data-run-stop]");
   const label = (name) => stage.dataset[`label${name}`];
   const typist = new Typist(output, keepEndInView);
@@ -51,6 +53,7 @@ export default function connect(stage) {
     stage.classList.toggle("run-stage-failed", state === "failed");
     stopForm?.remove();
     progress.remove();
+    question.remove();
     document.removeEventListener("keydown", stopOnEscape);
     say(label({ failed: "Failed", stopped: "Stopped" }[state] ?? "Done"));
     announcer.finish(status.textContent);
@@ -66,7 +69,41 @@ export default function connect(stage) {
     if (!response?.ok && !isOver) stopForm.querySelector("button").disabled = false;
   }
 
+  function ask({ number, html }) {
+    if (!html) {
+      question.replaceChildren();
+      say(label("Writing"));
+      return;
+    }
+    say(label("Asking"));
+    announcer.hear(`${label("Asking")}. `);
+    // The page itself may hold it already, with what was typed.
+    if (question.dataset.runQuestion === String(number) && question.childElementCount) return;
+    question.dataset.runQuestion = number;
+    typist.finish();
+    keepEndInView(() => question.replaceChildren(fragment(html)));
+    question.querySelector("input:not([type=hidden]), select, textarea")?.focus();
+  }
+
+  async function answer(event) {
+    // The form's own checks come first.
+    if (event.defaultPrevented) return;
+    event.preventDefault();
+    const form = event.target;
+    const response = await post(form.action, new FormData(form)).catch(() => null);
+    if (response?.status === 422) {
+      question.replaceChildren(fragment(await response.text()));
+    } else if (response?.ok) {
+      question.replaceChildren();
+    } else {
+      say(label("Lost"));
+      form.ariaBusy = null;
+      form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+    }
+  }
+
   function stopOnEscape(event) {
+    if (question.contains(event.target)) return;
     if (event.key === "Escape" && !document.querySelector("dialog[open]")) stop(event);
   }
 
@@ -90,6 +127,7 @@ export default function connect(stage) {
   });
   on("item", ({ html }) => place(html, output));
   on("slot", ({ html }) => place(html, output));
+  on("question", ask);
   on("receipt", ({ html }) => {
     const spot = document.querySelector("[data-run-receipt]");
     if (spot) spot.replaceChildren();
@@ -118,6 +156,7 @@ export default function connect(stage) {
     // CLOSED means the server answered with an error: only a fresh page can tell how it stands.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
   });
+  question.addEventListener("submit", answer);
   stopForm?.addEventListener("submit", stop);
   document.addEventListener("keydown", stopOnEscape);
 }
