@@ -20,12 +20,13 @@ from marketplace.runs.pages import Panel
 from tests.factories.accounts import make_account
 from tests.factories.catalog import NOON, make_listed, make_product, make_release
 from tests.factories.pages import make_store
+from tests.factories.runs import VAULT
 
 BUDGETS = {"/": 8, "/search?q=echo": 4, "/search?q=ehco": 4, "/search": 4, "/apps/tests.echo": 8}
 
 
 def panel_for(session: Session, app: App, release: Release | None) -> Panel:
-    return runs.panel(session, app, release, person_id=None, unavailable=None)
+    return runs.panel(session, app, release, VAULT, person_id=None, unavailable=None)
 
 
 @pytest.fixture

@@ -239,7 +239,7 @@ def test_a_run_whose_end_could_not_be_noted_is_ended_later(
         patched.setattr(Executor, "_end", busy)
         patched.setattr(Executor, "_fail", busy)
         patched.setattr(Executor, "reap", lambda _self: None)
-        here.executor._carry_out(run_id)
+        here.executor._carry_out(run_id, has_page=True)
         assert here.run(run_id).state is RunState.RUNNING
     here.executor.reap()
     run = here.run(run_id)
@@ -268,7 +268,7 @@ def test_a_full_disk_ends_a_run_with_a_sentence(
     run_id = here.queued(here.app())
     with monkeypatch.context() as patched, capture_logs():
         patched.setattr(EventWriter, "write", full)
-        here.executor._carry_out(run_id)
+        here.executor._carry_out(run_id, has_page=True)
     run = here.run(run_id)
     assert (run.state, run.error_rule) == (RunState.FAILED, "store.error")
     assert "Nothing was charged" in (run.error_message or "")
