@@ -1,7 +1,8 @@
 """Fetch the pinned front-end packages from npm into static/vendor and draw the icon sprite.
 
-Run it only to change a version or the list of icons; what it writes is committed, so neither
-running nor testing the store needs node. Every package is checked against its pinned digest.
+What only tests use lands in tests/vendor. Run it only to change a version or the list of icons;
+what it writes is committed, so neither running nor testing the store needs node. Every package is
+checked against its pinned digest.
 """
 
 import base64
@@ -14,18 +15,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-STATIC = Path(__file__).resolve().parent.parent / "static"
+ROOT = Path(__file__).resolve().parent.parent
+STATIC = ROOT / "static"
 
 
 @dataclass(frozen=True)
 class Package:
-    """One npm package: what is pinned, and which of its files land where under static/vendor."""
+    """One npm package: what is pinned, and which of its files land where under `vendor`."""
 
     name: str
     version: str
     licence: str
     sha512: str
     files: Mapping[str, str]
+    vendor: Path = STATIC / "vendor"
 
 
 READEX = Package(
@@ -58,7 +61,19 @@ UPLOT = Package(
         "dist/uPlot.min.css": "uplot/uPlot.min.css",
     },
 )
-PACKAGES = (READEX, LUCIDE, UPLOT)
+AXE = Package(
+    name="axe-core",
+    version="4.14.1",
+    licence="MPL-2.0",
+    sha512="FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+    files={
+        "LICENSE": "axe/LICENSE",
+        "LICENSE-3RD-PARTY.txt": "axe/LICENSE-3RD-PARTY.txt",
+        "axe.min.js": "axe/axe.min.js",
+    },
+    vendor=ROOT / "tests" / "vendor",
+)
+PACKAGES = (READEX, LUCIDE, UPLOT, AXE)
 
 # The icons that pages name, and no others.
 ICONS = """
@@ -110,19 +125,25 @@ def sprite(icons_folder: Path) -> str:
 
 def main() -> None:
     """Write every vendored file, the sprite and the record of versions and licences."""
-    record = ["# Vendored packages", "", "| package | version | licence |", "| --- | --- | --- |"]
+    records: dict[Path, list[str]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for package in PACKAGES:
             unpacked = fetch(package, Path(scratch))
             for source, target in package.files.items():
-                path = STATIC / "vendor" / target
+                path = package.vendor / target
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes((unpacked / source).read_bytes())
-            record.append(f"| `{package.name}` | {package.version} | {package.licence} |")
+            records.setdefault(package.vendor, []).append(
+                f"| `{package.name}` | {package.version} | {package.licence} |"
+            )
             if package is LUCIDE:
                 (STATIC / "img" / "icons.svg").write_text(sprite(unpacked / "icons"))
-    record += ["", "Written by `tools/vendor.py`; the icons are `static/img/icons.svg`.", ""]
-    (STATIC / "vendor" / "README.md").write_text("\n".join(record))
+    head = ["# Vendored packages", "", "| package | version | licence |", "| --- | --- | --- |"]
+    for vendor, rows in records.items():
+        closing = "Written by `tools/vendor.py`"
+        if vendor == LUCIDE.vendor:
+            closing += "; the icons are `static/img/icons.svg`"
+        (vendor / "README.md").write_text("\n".join([*head, *rows, "", f"{closing}.", ""]))
     print(f"Vendored {len(PACKAGES)} packages and {len(ICONS.split())} icons.")
 
 
