@@ -58,6 +58,7 @@ from marketplace.runs.executor import Executor
 from marketplace.runs.files import RunFiles
 from marketplace.runs.pages import Panel
 from marketplace.runs.questions import Questions
+from marketplace.runs.rehearsal import Stage
 from marketplace.runs.starting import Starter
 from marketplace.sandbox import builder
 from marketplace.sandbox.client import RunnerClient
@@ -211,6 +212,19 @@ def clock(settings: Settings, database: Database) -> Clock:
     sandbox = RunnerClient(settings.socket("runners"), settings.cache_dir())
     executor = run_executor(settings, database, language_model(settings), sandbox)
     return Clock(database, executor, vault(settings), settings.runs)
+
+
+def stage(settings: Settings, database: Database) -> Stage:
+    """Where the worker runs the samples of apps."""
+    return Stage(
+        database=database,
+        sandbox=RunnerClient(settings.socket("runners"), settings.cache_dir()),
+        inference=language_model(settings),
+        blobs=blobs(settings),
+        egress=Egress(settings.egress),
+        settings=settings.runs,
+        sandbox_settings=settings.sandbox,
+    )
 
 
 def language_model(settings: Settings) -> Inference:

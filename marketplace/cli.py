@@ -29,6 +29,7 @@ from marketplace.infra.supervise import FORK, Supervisor
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Forbidden
 from marketplace.publishing import shipped
+from marketplace.runs import rehearsal
 from marketplace.sandbox import builder
 from marketplace.settings import ROOT, Settings, Stage
 from marketplace.web.server import Server
@@ -140,15 +141,23 @@ def _serve_pages(settings: Settings) -> None:
 def _work(settings: Settings) -> None:
     database = Database(settings.database_address())
     clock = composition.clock(settings, database)
+    stage = composition.stage(settings, database)
     with stopping() as stop:
-        ticking = threading.Thread(target=clock.run, args=(stop,), name="clock")
-        ticking.start()
+        beside = [threading.Thread(target=clock.run, args=(stop,), name="clock")]
+        if settings.runs.measures:
+            measuring = threading.Thread(
+                target=rehearsal.keep_measuring, args=(stage, stop), name="rehearsals"
+            )
+            beside.append(measuring)
+        for thread in beside:
+            thread.start()
         Worker(
             database,
             composition.job_handlers(settings, database),
             composition.job_schedules(),
         ).run(stop)
-        ticking.join()
+        for thread in beside:
+            thread.join()
     database.close()
 
 

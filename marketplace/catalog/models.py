@@ -275,3 +275,30 @@ class Use(SQLModel, table=True):
     person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
     day: date = Field(primary_key=True)
     times: int = 1
+
+
+class Cost(SQLModel, table=True):
+    """What one release's samples took when this store ran them itself, with one default model.
+
+    The figures are medians of the samples that ended well: tokens, milliseconds, bytes.
+
+    Args:
+        engine: the name of the store's model when it was measured, "" without one.
+        model: the one that answered, None where the app asked none.
+        samples: how many were run; `passed` gave what their developer promises.
+        first_ms: until the first words came, None where there were none.
+    """
+
+    __tablename__ = "catalog_cost"
+
+    release_id: ReleaseId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_release.id")
+    engine: str = Field(primary_key=True, max_length=200)
+    model: str | None = Field(default=None, max_length=200)
+    samples: int = 0
+    passed: int = 0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    first_ms: int | None = None
+    total_ms: int = 0
+    memory_bytes: int = Field(default=0, sa_type=BigInteger)
+    measured_at: datetime = Field(sa_type=UtcDateTime)

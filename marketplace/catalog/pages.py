@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from marketplace.catalog.models import App
+from marketplace.catalog.models import App, Cost
 from marketplace.catalog.permissions import Asked
 from marketplace.kernel.ids import RatingId
 from marketplace.kernel.money import Money
@@ -199,6 +199,7 @@ class AppPage:
 
     Args:
         is_translated: whether the texts are in the reader's language.
+        cost: what the store measured, with the model it has had last; None until it has.
         panel: the run panel of `runs`, made by the callable that `app.py` hands in.
     """
 
@@ -214,6 +215,7 @@ class AppPage:
     permissions: Sequence[Asked]
     versions: Sequence[Version]
     screenshots: Sequence[Screenshot]
+    cost: Cost | None
     licence: str
     links: Sequence[tuple[str, str]]
     similar: Sequence[Tile]

@@ -14,6 +14,7 @@ from marketplace.catalog import categories, permissions, wording
 from marketplace.catalog.models import (
     App,
     AppState,
+    Cost,
     ListingText,
     Release,
     ReleaseState,
@@ -169,6 +170,7 @@ def app_page(
         ],
         versions=_versions(session, app.id),
         screenshots=_screenshots(release, locale),
+        cost=_cost(session, release),
         licence=section.get("licence", ""),
         links=links,
         similar=listed(session, similar, locale=locale),
@@ -204,6 +206,17 @@ def _screenshots(release: Release | None, locale: str) -> list[Screenshot]:
         )
         for shot in (release.screenshots if release else ())
     ]
+
+
+def _cost(session: Session, release: Release | None) -> Cost | None:
+    if release is None:
+        return None
+    return session.exec(
+        select(Cost)
+        .where(Cost.release_id == release.id)
+        .order_by(col(Cost.measured_at).desc())
+        .limit(1)
+    ).first()
 
 
 def screenshot(session: Session, ident: str, key: str) -> str:

@@ -31,6 +31,11 @@ class RunSettings(BaseModel):
 
     at_once: int = Field(64, ge=1, description="Runs at once in one web process.")
     at_once_per_person: int = Field(3, ge=1, description="Runs at once of one person.")
+    measures: bool = Field(
+        True,
+        description="Whether the store runs the samples of each release by itself, one release "
+        "in half a minute from two minutes after its start, to show what a run costs.",
+    )
     stream_days: int = Field(2, ge=1, description="Days the event log of a finished run is kept.")
     audit_days: int = Field(14, ge=1, description="Days the audit log of a run is kept.")
     audit_bytes: int = Field(

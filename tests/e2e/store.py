@@ -51,6 +51,8 @@ class Store:
             **os.environ,
             "CARAVAN_DATA_DIR": str(self.data_dir),
             "CARAVAN_WEB__PUBLIC_URL": self.url,
+            # The samples of apps would compute beside what a walk waits for.
+            "CARAVAN_RUNS__MEASURES": "false",
             "PYTHONUNBUFFERED": "1",
             **self.extra_environment,
         }
