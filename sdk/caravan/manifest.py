@@ -32,6 +32,7 @@ Summary = Annotated[str, Field(min_length=10, max_length=100)]
 Description = Annotated[str, Field(min_length=20, max_length=8000)]
 Word = Annotated[str, Field(min_length=1, max_length=400)]
 WebAddress = Annotated[str, Field(pattern=r"^https://[^\s]+$", max_length=300)]
+SampleFile = Annotated[str, Field(pattern=r"^\w[\w-]*([./]\w[\w-]*)*$", max_length=150)]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
 
 
@@ -349,10 +350,19 @@ class Listing(Section):
 class Case(Section):
     """One sample: an input people can try, and what the answer must contain."""
 
-    action: str = Field(min_length=1)
-    input: dict[str, Any]
-    name: str = ""
-    expect_contains: list[str] = []
+    action: str = Field(min_length=1, description="What is run, by the name of its function.")
+    input: dict[str, Any] = Field(description="A value for each field, but for files.")
+    name: str = Field(default="", description="What it shows, in a few words.")
+    expect_contains: list[str] = Field(default=[], description="What the answer must hold.")
+    files: dict[str, SampleFile] = Field(
+        default={}, description="For each file field, a file below `evals/`: `notes.txt`."
+    )
+    answers: list[dict[str, Any]] = Field(
+        default=[], max_length=100, description="What the person says to each form, in order."
+    )
+    web: dict[str, str] = Field(
+        default={}, max_length=20, description="What each address answers, instead of the web."
+    )
 
     @field_validator("expect_contains", mode="before")
     @classmethod

@@ -29,9 +29,10 @@ The app's texts in one more language, in a file named after it, such as `listing
 
 ## evals/*name*.toml
 
-Samples, each a `[[case]]` with {case}:
-an input people can try at once, and texts the answer must contain.
-"""
+Samples, each a `[[case]]`: something people can try, and what the answer must hold. `caravan eval`
+tries them on a store's model, with the files, answers and pages of the web that stand here.
+
+{case}"""
 HEAD = "| key | kind | | meaning |\n| --- | --- | --- | --- |\n"
 NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
@@ -39,7 +40,7 @@ NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false
 def manifest_markdown() -> str:
     """The whole page."""
     parts = [INTRODUCTION, *_tables(Manifest)]
-    keys = {"listing": _keys(Listing), "case": _keys(Case)}
+    keys = {"listing": _keys(Listing), "case": _table(Case)}
     return "\n".join([*parts, AFTERWORD.format(**keys)])
 
 
@@ -49,9 +50,12 @@ def _tables(model: type[BaseModel]) -> Iterator[str]:
         section: Any = get_args(field.annotation)[0] if is_list else field.annotation
         title = f"[[{name}]]" if is_list else f"[{name}]"
         doc = str(section.__doc__)
-        rows = "".join(_row(key, each) for key, each in section.model_fields.items())
         again = " Write it once for each." if is_list else ""
-        yield f"## {title}\n\n{doc}{again}\n\n{HEAD}{rows}"
+        yield f"## {title}\n\n{doc}{again}\n\n{_table(section)}"
+
+
+def _table(section: type[BaseModel]) -> str:
+    return HEAD + "".join(_row(key, each) for key, each in section.model_fields.items())
 
 
 def _row(name: str, field: FieldInfo) -> str:
@@ -72,6 +76,8 @@ def _kind(annotation: Any) -> str:
         return " · ".join(f"`{json.dumps(choice)}`" for choice in get_args(annotation))
     if get_origin(annotation) is list:
         return f"list of {_kind(get_args(annotation)[0])}"
+    if get_origin(annotation) is dict:
+        return "table"
     if get_origin(annotation) in {Union, UnionType}:
         members = [each for each in get_args(annotation) if each is not type(None)]
         return " or ".join(_kind(each) for each in members)

@@ -9,8 +9,9 @@ import pytest
 from caravan import App, HostError
 from caravan.bundle import build, open_bundle
 from caravan.checks import check
-from caravan.reading import MANIFEST_FILE
-from caravan.testing import Simulator
+from caravan.cli.evals import performed, spoken
+from caravan.reading import MANIFEST_FILE, read_samples
+from caravan.testing import Result, Simulator, Upload
 
 from marketplace.catalog.wording import SHOWN
 
@@ -55,6 +56,16 @@ def captions(node: Any) -> Iterator[str]:
             if node[key] and isinstance(node[key], str):
                 yield node[key]
         yield from map(str, node.get("enum", ()))
+
+
+@pytest.mark.parametrize("name", ["minutes", "spreadsheet"])
+def test_the_samples_of_an_app_hold_without_the_model(name: str) -> None:
+    bundle = open_bundle(build(PLUGINS / name))
+    store = Simulator(app_of(name), permissions=bundle.manifest.permissions - {"llm.generate"})
+    for path in sorted((PLUGINS / name / "evals").glob("*.toml")):
+        for case in read_samples(path.read_bytes(), f"evals/{path.name}").case:
+            said = spoken(performed(store, case, path.parent))
+            assert [each for each in case.expect_contains if each not in said] == []
 
 
 def test_the_companion_sends_what_was_said_before_and_forgets_it() -> None:
@@ -133,6 +144,42 @@ def test_a_character_is_told_who_they_are_and_to_stay_so() -> None:
     assert result.text == "**Noor, the stargazer**\n\nThe stars know."
     assert systems[0].startswith("You are Noor")
     assert "Stay this person" in systems[0]
+
+
+def minutes_of(notes: str, **given: Any) -> Result:
+    store = Simulator(app_of("minutes"), llm=[["First."], ["Second."]])
+    return store.run("write", notes=Upload("notes.txt", notes.encode()), **given)
+
+
+def test_minutes_sort_subtitles_by_what_their_lines_say() -> None:
+    said = minutes_of(
+        "WEBVTT\n\n1\n00:00.000 --> 00:02.000\nOmar: We agreed on mint tea.\n"
+        "2\n00:02.000 --> 00:04.000\nSara: We must order it by Friday.\n"
+        "3\n00:04.000 --> 00:06.000\nSara: Will Omar pay?\n"
+    )
+    assert "**Present:** Omar, Sara" in said.text
+    assert "### Decisions\n\n- We agreed on mint tea. (Omar)" in said.text
+    assert "### Open questions\n\n- Will Omar pay? (Sara)" in said.text
+    assert said.all("table")[0]["rows"] == [["Sara", "We must order it by Friday.", "Friday"]]
+    assert [call.op for call in said.host_calls if call.op.startswith("llm")] == []
+
+
+@pytest.mark.parametrize(
+    ("notes", "sentence"),
+    [("\n \n", "no words"), ("It rained.\n", "No line of these notes is marked")],
+)
+def test_minutes_say_where_nothing_was_found(notes: str, sentence: str) -> None:
+    assert sentence in minutes_of(notes).text
+
+
+def test_minutes_are_summed_up_part_by_part_where_it_is_wished() -> None:
+    said = minutes_of("Omar: It rained, and we talked of tea.\n" * 60, summary=True)
+    assert said.text.endswith("### Summary\n\nFirst.\n\nSecond.\n\n")
+    asked = [
+        call.payload["messages"][-1]["content"] for call in said.host_calls if "llm" in call.op
+    ]
+    assert [len(part) <= 2_000 for part in asked] == [True, True]
+    assert "".join(asked).count("talked of tea") == 60
 
 
 def test_the_companion_needs_its_permission() -> None:

@@ -12,7 +12,7 @@ from caravan.findings import Finding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sdk.bundles import APP, ICON, LISTING, MANIFEST, make_bundle, write_folder
+from tests.sdk.bundles import APP, EVALS, ICON, LISTING, MANIFEST, make_bundle, write_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -180,6 +180,11 @@ def test_texts_and_samples_are_judged() -> None:
     assert one({"listing/arabic language.toml": ""}).rule == "texts.locale"
     other = '[[case]]\naction = "sing"\ninput = {}\n'
     assert "“sing”" in one({"evals/more.toml": other}).message
+    picks = f'{EVALS}files = {{ notes = "notes/a.md" }}\n'
+    assert "evals/notes/a.md" in one({"evals/first.toml": picks}).message
+    assert found_in({"evals/first.toml": picks, "evals/notes/a.md": "Tea"}) == []
+    rules = {each.rule for each in found_in({"evals/first.toml": picks.replace("notes/", "../")})}
+    assert rules == {"evals.value"}
     short = MANIFEST.replace("support", "source").replace("mailto:echo@", "https://")
     assert one({"caravan.toml": short}).rule == "texts.support"
 

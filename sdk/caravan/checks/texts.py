@@ -1,5 +1,6 @@
 """Rules about the listing's texts and the samples."""
 
+import re
 from collections.abc import Iterator
 
 from caravan.bundle import LOCALE_FILE, Bundle
@@ -9,6 +10,8 @@ from caravan.manifest import Samples
 from caravan.reading import MANIFEST_FILE, read_samples
 
 FULL_DESCRIPTION_CHARS = 80
+# What lies deeper, or is no TOML, is a file that a sample picks.
+SAMPLES_FILE = re.compile(r"evals/[^/]+\.toml")
 
 
 def check_texts(bundle: Bundle, _source: Source) -> Iterator[Finding]:
@@ -43,7 +46,7 @@ def check_texts(bundle: Bundle, _source: Source) -> Iterator[Finding]:
 
 def check_samples(bundle: Bundle, source: Source) -> Iterator[Finding]:
     """The samples can be read, and name actions that exist."""
-    paths = [path for path in sorted(bundle.files) if path.startswith("evals/")]
+    paths = [path for path in sorted(bundle.files) if SAMPLES_FILE.fullmatch(path)]
     if not paths:
         yield Finding(
             "evals.none",
@@ -57,6 +60,7 @@ def check_samples(bundle: Bundle, source: Source) -> Iterator[Finding]:
         if isinstance(samples, BundleRefused):
             yield from samples.findings
             continue
+        yield from _absent_files(bundle, path, samples)
         if bundle.manifest.runtime.kind == "component":
             continue  # only the component itself knows its actions
         for case in samples.case:
@@ -68,6 +72,19 @@ def check_samples(bundle: Bundle, source: Source) -> Iterator[Finding]:
                     path,
                     fix=f"Use one of: {', '.join(source.actions) or 'none yet'}.",
                 )
+
+
+def _absent_files(bundle: Bundle, path: str, samples: Samples) -> Iterator[Finding]:
+    named = {name for case in samples.case for name in case.files.values()}
+    for name in sorted(named):
+        if f"evals/{name}" not in bundle.files:
+            yield Finding(
+                "evals.file",
+                "error",
+                f"The sample picks the file evals/{name}, which is not there.",
+                path,
+                fix="Put the file there, or correct its name.",
+            )
 
 
 def samples_of(bundle: Bundle, path: str) -> Samples | BundleRefused:

@@ -1,21 +1,21 @@
 """`caravan eval`: the samples of `evals/`, tried on a store's model."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from caravan.cli.model import upstream_of
 from caravan.cli.output import Exit, Failure, json_option, say_json
-from caravan.cli.project import manifest_of
+from caravan.cli.project import manifest_of, upload_of
 from caravan.cli.store import store_options
 from caravan.errors import CaravanError
 from caravan.findings import BundleRefused
 from caravan.manifest import Case
 from caravan.native import load_app
 from caravan.reading import read_samples
-from caravan.testing import Simulator
+from caravan.testing import Result, Simulator
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def evaluate(
     )
     verdicts = []
     for name, case in cases:
-        verdicts.append(_judged(simulated, name, case))
+        verdicts.append(_judged(simulated, name, case, path / "evals"))
         if not as_json:
             _say(verdicts[-1])
     passed = sum(verdict.passed for verdict in verdicts)
@@ -99,16 +99,33 @@ def _cases(folder: Path) -> Iterator[tuple[str, Case]]:
             yield case.name or f"{file.stem} {number}", case
 
 
-def _judged(store: Simulator, name: str, case: Case) -> Verdict:
+def performed(store: Simulator, case: Case, folder: Path) -> Result:
+    """One sample's run, with its files from `folder`, its answers and its pages of the web.
+
+    Raises: what the action raises; Failure for a file that cannot be read.
+    """
+    files = {field: upload_of(folder / name) for field, name in case.files.items()}
+    prepared = replace(store, answers=case.answers, web=case.web)
+    return prepared.run(case.action, **case.input, **files)
+
+
+def spoken(result: Result) -> str:
+    """All that an answer may be searched for: its text, then its tables, charts and the like."""
+    return result.text + "".join(str(item) for item in result.items if item["kind"] != "text")
+
+
+def _judged(store: Simulator, name: str, case: Case, folder: Path) -> Verdict:
     try:
-        result = store.run(case.action, **case.input)
+        result = performed(store, case, folder)
+    except Failure:
+        raise
     except CaravanError as error:
         if error.code.startswith("llm."):
             raise Failure(Exit.STORE_REFUSED, str(error), rule=error.code) from None
         return Verdict(name, error=str(error))
     except Exception as error:  # noqa: BLE001  (an app may raise anything)
         return Verdict(name, error=f"{type(error).__name__}: {error}")
-    said = result.text + "".join(str(item) for item in result.items if item["kind"] != "text")
+    said = spoken(result)
     missing = tuple(text for text in case.expect_contains if text not in said)
     return Verdict(name, result.text, missing)
 

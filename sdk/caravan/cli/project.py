@@ -51,7 +51,7 @@ def values_of(pairs: Iterable[tuple[str, str]], schema: Mapping[str, Any]) -> di
     texts = dict(pairs)
     properties = schema["properties"]
     files = {
-        name: _upload(texts[name].removeprefix("@"))
+        name: upload_of(Path(texts[name].removeprefix("@")))
         for name, field in properties.items()
         if name in texts and field.get("format") == forms.FILE_FORMAT
     }
@@ -64,15 +64,15 @@ def values_of(pairs: Iterable[tuple[str, str]], schema: Mapping[str, Any]) -> di
     }
 
 
-def _upload(path: str) -> Upload:
-    file = Path(path)
+def upload_of(file: Path) -> Upload:
+    """A file of this machine as a person picks it. Raises: Failure where it cannot be read."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise Failure(
             Exit.USAGE,
-            f"{path} cannot be read: {error.strerror}.",
+            f"{file} cannot be read: {error.strerror}.",
             rule="run.file",
-            fix="Name a file after the @, such as notes=@notes.txt.",
+            fix="Name a file that is there; on the command line after an @: notes=@notes.txt.",
         ) from None
-    return Upload(file.name, data, mimetypes.guess_type(path)[0] or "application/octet-stream")
+    return Upload(file.name, data, mimetypes.guess_type(file.name)[0] or "application/octet-stream")

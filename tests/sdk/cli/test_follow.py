@@ -23,6 +23,36 @@ RUN = {
     "traceback": None,
     "log": [],
 }
+LISTENER = '''"""Asks everybody."""
+
+from dataclasses import dataclass
+
+from caravan import App, Context, File
+
+app = App()
+
+
+@dataclass(frozen=True)
+class Cup:
+    """A cup."""
+
+    size: int
+
+
+@app.action("Listen")
+def echo(ctx: Context, notes: File) -> str:
+    """Read, fetch and ask."""
+    sizes = [ctx.ask(Cup, "How large?").size for _ in range(2)]
+    return f"{notes.name} {notes.text()} {ctx.http.get('https://example.org/a').text} {sizes}"
+'''
+SAMPLE = """[[case]]
+action = "echo"
+input = {}
+files = { notes = "notes/tea.toml" }
+answers = [{ size = 2 }, { size = 3 }]
+web = { "https://example.org/a" = "salam" }
+expect_contains = "tea.toml Mint salam [2, 3]"
+"""
 FAILED = {
     **RUN,
     "state": "failed",
@@ -123,6 +153,25 @@ def test_samples_that_cannot_be_tried_say_why(here: Terminal, store: FakeStore, 
     (echo / "evals/first.toml").unlink()
     none = here.run("eval", "--path", echo)
     assert (none.exit_code, "no samples" in none.stderr) == (Exit.USAGE, True)
+
+
+def test_samples_carry_files_answers_and_pages_of_the_web(here: Terminal, echo: Path) -> None:
+    (echo / "app.py").write_text(LISTENER)
+    manifest = (echo / "caravan.toml").read_text()
+    asked = "".join(
+        f'\n[[permission]]\nname = "{name}"\nreason = "Samples need it."\n'
+        for name in ("files.read", "net.fetch")
+    )
+    (echo / "caravan.toml").write_text(manifest + asked)
+    (echo / "evals/first.toml").write_text(SAMPLE)
+    (echo / "evals/notes").mkdir()
+    (echo / "evals/notes/tea.toml").write_text("Mint")
+    done = here.run("eval", "--path", echo)
+    assert (done.exit_code, "1 of 1 samples passed." in done.output) == (0, True), done.output
+    assert "evals." not in here.run("check", echo).output
+    (echo / "evals/notes/tea.toml").unlink()
+    absent = here.run("eval", "--path", echo)
+    assert (absent.exit_code, "tea.toml cannot be read" in absent.stderr) == (Exit.USAGE, True)
 
 
 def test_an_app_that_breaks_in_a_sample_is_a_sample_that_failed(
