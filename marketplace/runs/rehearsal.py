@@ -1,10 +1,9 @@
 """The store runs an app's own samples, for nobody and at nobody's expense, and notes the cost."""
 
-import json
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,9 +12,8 @@ from statistics import median
 from typing import Any
 
 import structlog
-from caravan.bundle import Bundle
 from caravan.manifest import Case
-from caravan.reading import read_samples
+from caravan.samples import alone, spoken
 from sqlmodel import Session, col, delete, select
 
 from marketplace.catalog.models import App, AppState, Cost, Release
@@ -140,7 +138,7 @@ def measure_next(stage: Stage, stop: threading.Event, *, now: datetime) -> Relea
     app, release = found
     takes: list[Take] = []
     if _can_be_rehearsed(release) and wishes.unmet(release.manifest, status) is None:
-        cases = list(_cases(bundles.opened(stage.blobs.get(release.bundle_key))))
+        cases = list(alone(bundles.opened(stage.blobs.get(release.bundle_key)).files))
         takes = [
             _perform(stage, app, release, case, stop, now=now) for case in cases[:MOST_SAMPLES]
         ]
@@ -170,12 +168,6 @@ def _can_be_rehearsed(release: Release) -> bool:
     asked = {entry["name"] for entry in release.manifest["permission"]}
     needs = [entry for entry in release.manifest.get("setting", ()) if entry.get("required")]
     return not asked & LASTING and not needs
-
-
-def _cases(bundle: Bundle) -> Iterator[Case]:
-    for path, data in sorted(bundle.files.items()):
-        if path.startswith("evals/"):
-            yield from read_samples(data, path).case
 
 
 def _perform(
@@ -239,15 +231,7 @@ def _perform(
         model=desk.tally.model,
         prompt_tokens=desk.tally.prompt_tokens,
         generated_tokens=desk.tally.generated_tokens,
-        is_right=all(text in _words(desk.items) for text in case.expect_contains),
-    )
-
-
-def _words(items: list[dict[str, Any]]) -> str:
-    """All that an answer says, whatever its kind."""
-    return "\n".join(
-        item["text"] if item["kind"] == "text" else json.dumps(item, ensure_ascii=False)
-        for item in items
+        is_right=all(text in spoken(desk.items) for text in case.expect_contains),
     )
 
 

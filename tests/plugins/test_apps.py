@@ -9,8 +9,9 @@ import pytest
 from caravan import App, HostError
 from caravan.bundle import build, open_bundle
 from caravan.checks import check
-from caravan.cli.evals import performed, spoken
+from caravan.cli.evals import performed
 from caravan.reading import MANIFEST_FILE, read_samples
+from caravan.samples import spoken
 from caravan.testing import Result, Simulator, Upload
 
 from marketplace.catalog.wording import SHOWN
@@ -64,7 +65,7 @@ def test_the_samples_of_an_app_hold_without_the_model(name: str) -> None:
     store = Simulator(app_of(name), permissions=bundle.manifest.permissions - {"llm.generate"})
     for path in sorted((PLUGINS / name / "evals").glob("*.toml")):
         for case in read_samples(path.read_bytes(), f"evals/{path.name}").case:
-            said = spoken(performed(store, case, path.parent))
+            said = spoken(performed(store, case, path.parent).items)
             assert [each for each in case.expect_contains if each not in said] == []
 
 

@@ -35,6 +35,11 @@ expect_contains = "Hello"
 action = "go"
 input = { text = "again" }
 expect_contains = "salam"
+
+[[case]]
+action = "go"
+input = {}
+files = { notes = "notes.md" }
 """
 ANSWER = """
 ctx.kv.user.set('last', text)
@@ -59,13 +64,15 @@ def stage(empty_database: Database, tmp_path: Path) -> Stage:
 
 @pytest.fixture
 def app(stage: Stage) -> Callable[..., App]:
-    """Makes a listed app whose bundle has two samples."""
+    """Makes a listed app whose bundle has two samples that need nothing else."""
 
     def make(body: str = ANSWER, *, permissions: tuple[str, ...] = HARMLESS) -> App:
         with stage.database.writing() as session:
             made = make_runnable(session, stage.blobs, body, permissions=permissions)
             release = session.exec(select(Release).where(Release.app_id == made.id)).one()
-            release.bundle_key = stage.blobs.put(bundle_bytes({"evals/first.toml": SAMPLES}))
+            release.bundle_key = stage.blobs.put(
+                bundle_bytes({"evals/first.toml": SAMPLES, "evals/notes.md": "Tea"})
+            )
             make_flight(session)
             return made
 

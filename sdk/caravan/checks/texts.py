@@ -1,6 +1,5 @@
 """Rules about the listing's texts and the samples."""
 
-import re
 from collections.abc import Iterator
 
 from caravan.bundle import LOCALE_FILE, Bundle
@@ -8,10 +7,9 @@ from caravan.checks.source import Source
 from caravan.findings import BundleRefused, Finding
 from caravan.manifest import Samples
 from caravan.reading import MANIFEST_FILE, read_samples
+from caravan.samples import SAMPLES_FILE
 
 FULL_DESCRIPTION_CHARS = 80
-# What lies deeper, or is no TOML, is a file that a sample picks.
-SAMPLES_FILE = re.compile(r"evals/[^/]+\.toml")
 
 
 def check_texts(bundle: Bundle, _source: Source) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from caravan.findings import BundleRefused
 from caravan.manifest import Case
 from caravan.native import load_app
 from caravan.reading import read_samples
+from caravan.samples import spoken
 from caravan.testing import Result, Simulator
 
 
@@ -109,11 +110,6 @@ def performed(store: Simulator, case: Case, folder: Path) -> Result:
     return prepared.run(case.action, **case.input, **files)
 
 
-def spoken(result: Result) -> str:
-    """All that an answer may be searched for: its text, then its tables, charts and the like."""
-    return result.text + "".join(str(item) for item in result.items if item["kind"] != "text")
-
-
 def _judged(store: Simulator, name: str, case: Case, folder: Path) -> Verdict:
     try:
         result = performed(store, case, folder)
@@ -125,7 +121,7 @@ def _judged(store: Simulator, name: str, case: Case, folder: Path) -> Verdict:
         return Verdict(name, error=str(error))
     except Exception as error:  # noqa: BLE001  (an app may raise anything)
         return Verdict(name, error=f"{type(error).__name__}: {error}")
-    said = spoken(result)
+    said = spoken(result.items)
     missing = tuple(text for text in case.expect_contains if text not in said)
     return Verdict(name, result.text, missing)
 
