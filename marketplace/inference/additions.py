@@ -22,7 +22,7 @@ from marketplace.inference.downloads import (
     fetch,
     type_progress,
 )
-from marketplace.inference.gguf_file import read_facts
+from marketplace.inference.gguf_file import check_projector, read_facts
 from marketplace.inference.registry import Registry, StoredModel
 from marketplace.kernel.errors import Forbidden
 
@@ -55,6 +55,7 @@ def add(
     accept: Callable[[Licence], bool],
     progress: type_progress = _ignore_progress,
     sha256: str | None = None,
+    projector: str | None = None,
 ) -> StoredModel:
     """Add a model from a local file, an https address, or `hf:owner/repo/file.gguf`.
 
@@ -63,22 +64,29 @@ def add(
         accept: asked with the licence where the model states one.
         progress: called with the bytes done and all bytes, if known.
         sha256: what the file must have, in hex.
+        projector: a source like the model's own, of the file that lets it see pictures.
     Raises: NotAModel, WrongContent, DiskFull, NoSuchFile, DownloadFailed, BadAddress, or
         LicenceDeclined; the registry is then as it was.
     Effects: a file in the registry's folder and a row in `registry.json`.
     """
     registry.folder.mkdir(parents=True, exist_ok=True)
-    stamp = hashlib.sha256(source.encode()).hexdigest()[:16]
-    part = registry.folder / f"{stamp}.part"
+    part = _part(registry, source)
     page_licence = _obtain(source, part, progress)
     file_name = _file_name(source)
+    seeing = None
     try:
         digest = check_sha256(part, sha256)
         facts = read_facts(part)
+        if projector is not None:
+            seeing = _part(registry, projector)
+            _obtain(projector, seeing, progress)
+            check_projector(seeing, part, _file_name(projector), file_name)
         licence = Licence(file_name, facts.licence or page_licence, facts.licence_link)
         _ask(licence, accept)
     except Exception:
         part.unlink(missing_ok=True)
+        if seeing is not None:
+            seeing.unlink(missing_ok=True)
         raise
     name = _slug(file_name)
     model = StoredModel(
@@ -95,7 +103,12 @@ def add(
         licence_accepted_at=now if licence.name else None,
         added_at=now,
     )
-    return registry.keep(part, model)
+    return registry.keep(part, model, seeing)
+
+
+def _part(registry: Registry, source: str) -> Path:
+    stamp = hashlib.sha256(source.encode()).hexdigest()[:16]
+    return registry.folder / f"{stamp}.part"
 
 
 def _obtain(source: str, part: Path, progress: type_progress) -> str:

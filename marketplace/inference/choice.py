@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from marketplace.inference.ports import BadGeneration, ModelUnavailable, ServedModel, Wants
 
-DEFAULT = "default"
-ROLES = (DEFAULT, "small", "embed", "vision")
+DEFAULT, VISION = "default", "vision"
+ROLES = (DEFAULT, "small", "embed", VISION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Unmet:
         if self.wish == "vision":
             return (
                 "This app needs a model that sees pictures, and this store has none. Its operator "
-                "can add one with `marketplace models use NAME --role vision`."
+                "can add one with `marketplace models add SOURCE --projector FILE`."
             )
         return (
             f"This app needs a model that holds {self.needed} tokens, and the largest of this "

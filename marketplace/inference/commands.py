@@ -9,7 +9,7 @@ import click
 
 from marketplace.inference import additions
 from marketplace.inference.additions import Licence
-from marketplace.inference.choice import DEFAULT, ROLES
+from marketplace.inference.choice import DEFAULT, ROLES, VISION
 from marketplace.inference.devices import as_memory
 from marketplace.inference.registry import Registry
 from marketplace.kernel.clock import utc_now
@@ -34,10 +34,17 @@ def models() -> None:
 @click.argument("source")
 @click.option("--sha256", help="Refuse the file unless it has this checksum (hex).")
 @click.option("--accept-licence", is_flag=True, help="Accept the model's licence unasked.")
+@click.option("--projector", help="GGUF that lets the model see pictures; named like SOURCE.")
 @click.option("--use/--no-use", default=True, help="Choose the model after adding it.")
 @click.pass_context
 def add(
-    context: click.Context, source: str, *, sha256: str | None, accept_licence: bool, use: bool
+    context: click.Context,
+    source: str,
+    *,
+    sha256: str | None,
+    accept_licence: bool,
+    projector: str | None,
+    use: bool,
 ) -> None:
     """Add a GGUF model.
 
@@ -51,13 +58,22 @@ def add(
     registry = _registry(context)
     model = _do(
         lambda: additions.add(
-            registry, source, now=utc_now(), accept=accept, progress=_progress(), sha256=sha256
+            registry,
+            source,
+            now=utc_now(),
+            accept=accept,
+            progress=_progress(),
+            sha256=sha256,
+            projector=projector,
         )
     )
     click.echo(f"Added {model.name} ({model.title}, {as_memory(model.size_bytes)}).")
     if use:
         _do(lambda: registry.use(model.name))
         click.echo("It is the default from now on.")
+    if use and model.projector:
+        _do(lambda: registry.use(model.name, VISION))
+        click.echo("It sees pictures for the apps that need it.")
 
 
 @models.command(name="list")

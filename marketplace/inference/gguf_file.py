@@ -10,7 +10,7 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -122,9 +122,34 @@ def header_of(data: mmap.mmap | bytes, name: str) -> Header:
         ) from error
 
 
-def read_facts(path: Path) -> ModelFacts:
+def check_projector(path: Path, model: Path, name: str, model_name: str) -> None:
+    """Hold a projector against the model it is to see for.
+
+    Args:
+        name: what a person calls the file; `model_name` likewise.
+    Raises: NotAModel when it is none for pictures, or the engine cannot serve the two.
+    """
+    header = read_header(path)
+    is_seeing = header.values.get("clip.has_vision_encoder") is True
+    if header.architecture != "clip" or not is_seeing:
+        raise NotAModel(
+            f"{name} is no projector for pictures. Choose the file that is published beside "
+            "the model, whose name usually begins with mmproj."
+        )
+    text = read_header(model)
+    if f"{text.architecture}.rope.dimension_sections" in text.values:
+        raise NotAModel(
+            f"{model_name} counts the places of pictures in rows and columns (M-RoPE), which the "
+            "engine cannot serve yet. Choose another model that sees, such as LLaVA, Gemma 3, "
+            "SmolVLM or Pixtral, or add this one without its projector."
+        )
+
+
+def read_facts(path: Path, projector: Path | None = None) -> ModelFacts:
     """What a GGUF says about the model in it.
 
+    Args:
+        projector: the GGUF that lets it see; it takes memory where the output is computed.
     Raises: NotAModel when the file is something else, broken, or cut short.
     """
     header = read_header(path)
@@ -135,6 +160,9 @@ def read_facts(path: Path) -> ModelFacts:
         sizes = _sizes(header)
     except ValueError as error:
         raise NotAModel(f"{path.name} cannot be read ({error}). Choose another file.") from error
+    if projector is not None:
+        seeing = projector.stat().st_size
+        sizes = replace(sizes, output_bytes=sizes.output_bytes + seeing)
     return ModelFacts(
         name=header.text("general.name"),
         architecture=header.architecture,

@@ -81,7 +81,8 @@ class Pace:
     def computed(self, step: Step, took_s: float) -> None:
         """Learn from a step."""
         self._lost_s = max(0.0, self._lost_s - took_s)
-        if took_s <= 0:
+        # What a projector took says nothing of how fast texts are read.
+        if took_s <= 0 or any(chunk.is_picture for chunk in step.chunks):
             return
         tokens, known = sum(chunk.count for chunk in step.chunks), self._prefill_tokens_per_s
         # Small chunks measure the decoding beside them, not how fast prompts are read.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from marketplace.inference.choice import DEFAULT
+from marketplace.inference.choice import DEFAULT, VISION
 from marketplace.kernel.errors import Conflict, NotFound
 
 DEMO = "caravan-demo"
@@ -22,8 +22,15 @@ class RegistryBroken(Conflict):
     """The registry's file cannot be read."""
 
 
+class NoProjector(Conflict):
+    """A model without a projector cannot see."""
+
+
 class StoredModel(BaseModel):
-    """One model on disk. `licence_accepted_at` is set where the model states a licence."""
+    """One model on disk. `licence_accepted_at` is set where the model states a licence.
+
+    `projector` is the file that lets it see pictures, empty without one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
@@ -38,6 +45,7 @@ class StoredModel(BaseModel):
     licence_link: str = ""
     licence_accepted_at: AwareDatetime | None = None
     added_at: AwareDatetime | None = None
+    projector: str = ""
 
 
 class RegistryFile(BaseModel):
@@ -82,18 +90,27 @@ class Registry:
         """Where a model's GGUF lies."""
         return Path(model.file) if model.name == DEMO else self.folder / model.file
 
+    def projector_of(self, model: StoredModel) -> Path | None:
+        """Where a model's projector lies, if it has one."""
+        return self.folder / model.projector if model.projector else None
+
     def roles(self) -> dict[str, str]:
         """Role → the name of the model that has it, the default first."""
         chosen = self.chosen()
         return {**({DEFAULT: chosen.name} if chosen else {}), **self._read().roles}
 
     def use(self, name: str, role: str = DEFAULT) -> StoredModel:
-        """Give a model a role; whichever had it loses it. Raises: NoSuchModel."""
+        """Give a model a role; whichever had it loses it. Raises: NoSuchModel, NoProjector."""
         with self._locked():
             found = next((model for model in self.models() if model.name == name), None)
             if found is None:
                 names = ", ".join(model.name for model in self.models()) or "none yet"
                 raise NoSuchModel(f"There is no model {name}. There are: {names}.")
+            if role == VISION and not found.projector:
+                raise NoProjector(
+                    f"{name} has no projector, so it cannot see pictures. Add it again with "
+                    f"`marketplace models add {found.source} --projector FILE`."
+                )
             registry = self._read()
             if role == DEFAULT:
                 changed = registry.model_copy(update={"chosen": None if name == DEMO else name})
@@ -118,16 +135,20 @@ class Registry:
             return 0, 0
         return found.st_mtime_ns, found.st_ino
 
-    def keep(self, file: Path, model: StoredModel) -> StoredModel:
-        """Take a checked file in under a free name near the model's own.
+    def keep(self, file: Path, model: StoredModel, projector: Path | None = None) -> StoredModel:
+        """Take checked files in under a free name near the model's own.
 
-        Returns: the model with the name and file it got.
-        Effects: the file is moved into the folder; a row in `registry.json`.
+        Returns: the model with the name and files it got.
+        Effects: the files are moved into the folder; a row in `registry.json`.
         """
         with self._locked():
             registry = self._read()
             name = _free_name(model.name, {each.name for each in registry.models})
-            kept = model.model_copy(update={"name": name, "file": f"{name}.gguf"})
+            seeing = f"{name}.mmproj.gguf" if projector is not None else ""
+            update = {"name": name, "file": f"{name}.gguf", "projector": seeing}
+            kept = model.model_copy(update=update)
+            if projector is not None:
+                projector.replace(self.folder / kept.projector)
             file.replace(self.folder / kept.file)
             self._write(registry.model_copy(update={"models": (*registry.models, kept)}))
         return kept

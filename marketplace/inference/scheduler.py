@@ -115,6 +115,7 @@ class Scheduler:
             prompt_tokens=prompt_tokens,
             max_tokens=max_tokens,
             since=now,
+            pictures=request.pictures,
         )
         self._queue.push(person, sequence.key, sequence)
         self._sequences[sequence.key] = sequence
@@ -389,11 +390,18 @@ class Scheduler:
             if chunks and budget < min(LEAST_CHUNK, usual // 2):
                 break
             start = sequence.content.length
-            left = sequence.to_read - start
+            end, is_picture = sequence.next_run(start)
+            left = end - start
+            if is_picture:
+                # Whoever was given less is read first, and the picture in the step after.
+                return self._in_order(chunks) or (Chunk(sequence, start, left, is_picture=True),)
             chunk = Chunk(sequence, start, left if left <= most else min(left, budget))
             chunks.append(chunk)
             budget -= chunk.count
             most = budget
+        return self._in_order(chunks)
+
+    def _in_order(self, chunks: list[Chunk]) -> tuple[Chunk, ...]:
         return tuple(sorted(chunks, key=lambda chunk: chunk.sequence.place))
 
     def _refuse_when_full(self, app: "App[Sequence]") -> None:

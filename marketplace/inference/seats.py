@@ -107,7 +107,7 @@ class Seat:
     def needed_bytes(self) -> int:
         """About what it will take in memory; 0 when its file cannot be read."""
         try:
-            sizes = read_facts(self.file.path).sizes
+            sizes = read_facts(self.file.path, self.file.projector).sizes
         except (NotAModel, OSError):
             return 0  # loading it will say what is wrong
         sequences = self._settings.max_sequences + 1 + self._settings.kept_prompts
@@ -183,7 +183,13 @@ class Seat:
         started_at = time.monotonic()
         try:
             package = import_module("marketplace.inference.engine.engine")
-            engine = package.Engine(path, self._settings, self._emit, self._blobs)
+            engine = package.Engine(
+                path,
+                self._settings,
+                self._emit,
+                self._blobs,
+                projector=self.file.projector,
+            )
         except ModelUnavailable as error:
             self._break(error.message)
         except (ImportError, OSError, RuntimeError) as error:

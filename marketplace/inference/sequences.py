@@ -57,6 +57,7 @@ class Request:
         namespace: within which prompts may share what was computed.
         adapter: the adapter it is computed with; only one adapter's sequences share a step.
         shared: how many of the prompt's first tokens everyone in the namespace may share.
+        pictures: the positions in the prompt that are no tokens but the rows of one picture each.
         weight: the app's share beside others' of 1.
     """
 
@@ -69,6 +70,7 @@ class Request:
     adapter: str | None = None
     shared: int = 0
     weight: float = 1.0
+    pictures: tuple[range, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -91,6 +93,7 @@ class Sequence:
     prompt_tokens: int
     max_tokens: int
     since: float
+    pictures: tuple[range, ...] = ()
     state: State = State.WAITING
     to_read: int = 0
     unread: int = 0
@@ -110,6 +113,20 @@ class Sequence:
     def place(self) -> int:
         """The place it computes in, or -1."""
         return self.content.place
+
+    @property
+    def text_start(self) -> int:
+        """Behind its last picture, where all is text."""
+        return self.pictures[-1].stop if self.pictures else 0
+
+    def next_run(self, start: int) -> tuple[int, bool]:
+        """Where what is at `start` ends, a picture or a text, and whether it is a picture."""
+        for picture in self.pictures:
+            if start < picture.start:
+                return picture.start, False
+            if start < picture.stop:
+                return picture.stop, True
+        return self.to_read, False
 
     def move_to(self, state: State, now: float) -> None:
         """Change the state and book the time the last one took."""
@@ -165,11 +182,15 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Tokens `start` to `start + count` of one sequence, to be read in this step."""
+    """Tokens `start` to `start + count` of one sequence, to be read in this step.
+
+    A picture is read whole, in a step of its own: one batch has rows or tokens, never both.
+    """
 
     sequence: Sequence
     start: int
     count: int
+    is_picture: bool = False
 
     @property
     def is_last(self) -> bool:

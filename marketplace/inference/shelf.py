@@ -13,13 +13,19 @@ type_shelf = Callable[[], tuple["ModelFile", ...]]
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model that has a role; `context` is what it was trained on, 0 when its file is broken."""
+    """A model that has a role.
+
+    Args:
+        context: what it was trained on, 0 when its file is broken.
+        projector: the file that lets it see pictures, if it has one.
+    """
 
     name: str
     title: str
     path: Path
     roles: tuple[str, ...]
     context: int
+    projector: Path | None = None
 
 
 def one_model(path: Path) -> type_shelf:
@@ -55,7 +61,8 @@ class RegistryShelf:
                 path = self._registry.file_of(model)
                 its = tuple(role for role, holder in roles.items() if holder == name)
                 context = model.context or _context(path)
-                files.append(ModelFile(name, model.title, path, its, context))
+                seeing = self._registry.projector_of(model)
+                files.append(ModelFile(name, model.title, path, its, context, seeing))
         return tuple(files)
 
 

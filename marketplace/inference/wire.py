@@ -33,6 +33,7 @@ LONGEST_TEXT = 2_000_000  # characters of one message; the context ends long bef
 MOST_TEXTS = 128  # of one embedding
 MOST_LOGPROBS = 20  # the OpenAI dialect has the same bound
 LARGEST_IMAGE_BYTES = 4 * 1024 * 1024
+MOST_IMAGES = 8  # of one request
 VECTOR = "f"  # single precision, in this machine's own order: both ends are on it
 
 type_event = Queued | Piece | Scored | ToolCall | Finished | Embedded | CaravanError
@@ -66,7 +67,7 @@ class MessageFrame(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
     role: Literal["system", "user", "assistant", "tool"]
     content: str = Field(max_length=LONGEST_TEXT)
-    images: list[Image] = Field(max_length=8)
+    images: list[Image] = Field(max_length=MOST_IMAGES)
     tool_calls: list[ToolCallFrame] = Field(max_length=64)
     tool_call_id: Annotated[str, Field(max_length=200)] | None
 
@@ -184,6 +185,12 @@ def to_generation(frame: object) -> Generation:
     if generation.tools and (generation.json_schema is not None or generation.grammar is not None):
         raise BadGeneration(
             "Send tools, or a JSON schema or grammar for the answer, not both.", rule="llm.tools"
+        )
+    if (shown := sum(len(message.images) for message in generation.messages)) > MOST_IMAGES:
+        raise BadGeneration(
+            f"The conversation has {shown} pictures, and a model is shown {MOST_IMAGES} at most. "
+            "Leave the older ones out.",
+            rule="llm.images",
         )
     names = {tool.name for tool in generation.tools}
     if generation.tool_choice not in {"auto", *names, *(["required"] if names else [])}:

@@ -109,7 +109,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world = World(tmp_path)
     world.may_load.set()
     package = SimpleNamespace(
-        Engine=lambda path, _settings, emit, _blobs: EngineOfTests(world, path, emit)
+        Engine=lambda path, _settings, emit, _blobs, projector: EngineOfTests(world, path, emit)
     )
     monkeypatch.setattr(seats_module, "import_module", lambda _name: package)
     monkeypatch.setattr(seats_module.Seat, "needed_bytes", lambda _seat: 100 * MIB)

@@ -26,11 +26,12 @@ type_weights = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Extra:
-    """What a model has beyond the usual: more tokens, and a template of its own."""
+    """What a model has beyond the usual: more tokens, a template of its own, odd positions."""
 
     pieces: list[str] = field(default_factory=list)
     template: str = TEMPLATE
     control: str = ""
+    sections: bool = False
 
 
 def write_alphabet(path: Path, *, licence: str | None = None) -> Path:
@@ -72,10 +73,13 @@ def write_script(path: Path, script: list[str], *, template: str, control: str =
     return path
 
 
-def write_noise(path: Path, *, seed: int = 7) -> Path:
+def write_noise(path: Path, *, seed: int = 7, sections: bool = False) -> Path:
     """A model of random weights: its answers mean nothing, but depend on every token before.
 
     Greedy, it never ends by itself: the tokens that end an answer have logits of zero.
+
+    Args:
+        sections: whether it says that it counts the places of pictures in rows and columns.
     """
     rng = np.random.default_rng(seed)
 
@@ -88,7 +92,8 @@ def write_noise(path: Path, *, seed: int = 7) -> Path:
     embedding = draw((len(TOKENS), WIDTH), 1.0)
     output = draw((len(TOKENS), WIDTH), 0.6)
     output[[TOKENS.index("</s>"), END]] = 0.0
-    _write(path, "Noise", embedding, output, layers, licence=None)
+    extra = Extra(sections=sections)
+    _write(path, "Noise", embedding, output, layers, licence=None, extra=extra)
     return path
 
 
@@ -126,6 +131,8 @@ def _write(
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(len(TOKENS) + len(extra.pieces))
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    if extra.sections:
+        writer.add_rope_dimension_sections([2, 3, 3, 0])
     _write_tokeniser(writer, extra)
     writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output_norm.weight", np.ones(WIDTH, np.float32))

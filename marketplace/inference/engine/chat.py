@@ -48,8 +48,13 @@ class ChatTemplate:
         longest_first = sorted((text for text in control if len(text) > 1), key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
-    def render(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> str:
+    def render(
+        self, messages: Sequence[Message], tools: Sequence[Tool] = (), *, picture: str = ""
+    ) -> str:
         """The whole prompt, ready to be tokenised with special tokens parsed.
+
+        Args:
+            picture: the text that stands for a picture; each comes before its message's text.
 
         Raises: BadGeneration when the model's template refuses the conversation, or knows no
             tools.
@@ -60,7 +65,7 @@ class ChatTemplate:
                 "operator for a model that has them.",
                 rule="llm.tools",
             )
-        turns = self._disarm([_turn(message, messages) for message in messages])
+        turns = self._disarm([_turn(message, messages, picture) for message in messages])
         offered = self._disarm([_function(tool) for tool in tools])
         try:
             return self._template.render(
@@ -89,8 +94,9 @@ class ChatTemplate:
         return [self._disarm(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _turn(message: Message, messages: Sequence[Message]) -> dict[str, Any]:
-    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+def _turn(message: Message, messages: Sequence[Message], picture: str) -> dict[str, Any]:
+    shown = f"{picture}\n" * len(message.images) if picture else ""
+    turn: dict[str, Any] = {"role": message.role, "content": shown + message.content}
     if message.tool_calls:
         turn["tool_calls"] = [_called(call) for call in message.tool_calls]
     if message.tool_call_id is not None:

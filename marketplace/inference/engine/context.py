@@ -71,6 +71,8 @@ class Context:
         self.adapter: object | None = None  # what `adapters.set_adapter` has set last
         self._memory = llama.llama_get_memory(self._handle)
         self._vocab_size = model.vocab_size
+        self._picture: type_rows | None = None
+        self._is_causal = True
         self._logits_address = 0
         self._logits_rows = 0
         self._logits: type_rows = np.empty((0, self._vocab_size), dtype=np.float32)
@@ -96,6 +98,11 @@ class Context:
         return max(LEAST_SHARED, self.slot_tokens // 256) if self.can_cut else self.slot_tokens
 
     @property
+    def largest_ubatch(self) -> int:
+        """Most tokens that llama.cpp computes at once; a larger batch is computed in parts."""
+        return min(LARGEST_UBATCH, self.batch_tokens)
+
+    @property
     def handle(self) -> Any:
         """llama.cpp's own pointer."""
         return self._handle
@@ -103,6 +110,15 @@ class Context:
     def clear_batch(self) -> None:
         """Begin an empty batch."""
         self._count = 0
+        self._picture = None
+
+    def show(self, picture: type_rows, *, is_causal: bool) -> None:
+        """Have a batch that is one picture computed from its rows instead of tokens.
+
+        Args:
+            is_causal: whether each row knows only the ones before it, as tokens do.
+        """
+        self._picture, self._is_causal = picture, is_causal
 
     def put_decoding(self, places: type_tokens, tokens: type_tokens, positions: type_tokens) -> int:
         """Add one token for each of `places`, all of whose logits are wanted.
@@ -147,13 +163,27 @@ class Context:
         self._batch.n_tokens = self._count
         asks = self._has_wish if can_stop else llama.ggml_abort_callback()
         llama.llama_set_abort_callback(self._handle, asks, ctypes.addressof(self._wish))
-        status = llama.llama_decode(self._handle, self._batch)
+        if self._picture is None:
+            status = llama.llama_decode(self._handle, self._batch)
+        else:
+            status = self._decode_picture(self._picture)
         if status == NO_ROOM:
             raise NoRoom
         if status == STOPPED:
             raise Stopped
         if status != 0:
             raise ComputeFailed(f"llama_decode answered {status}: {take_last_error()}")
+
+    def _decode_picture(self, rows: type_rows) -> int:
+        floats = ctypes.POINTER(ctypes.c_float)
+        batch = llama.llama_batch.from_buffer_copy(self._batch)
+        batch.token, batch.embd = None, rows.ctypes.data_as(floats)
+        if self._is_causal:
+            return int(llama.llama_decode(self._handle, batch))
+        llama.llama_set_causal_attn(self._handle, False)
+        status = int(llama.llama_decode(self._handle, batch))
+        llama.llama_set_causal_attn(self._handle, True)
+        return status
 
     def logits(self, rows: int) -> type_rows:
         """The logits of the batch just computed, one row for each that was wanted, in order.

@@ -11,6 +11,7 @@ import numpy as np
 
 from marketplace.inference.engine.adapters import set_adapter
 from marketplace.inference.engine.context import ComputeFailed, Context, NoRoom, Stopped, type_rows
+from marketplace.inference.engine.eyes import CannotSee, Eyes
 from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import NO_TOKEN, Candidates
 from marketplace.inference.engine.tickets import Cancel, Forget, Stop, Ticket
@@ -35,6 +36,7 @@ class Decoder:
         emit: takes the events of one step, from the decode thread; it must not block.
         clock: monotonic seconds.
         guesses: most tokens guessed ahead in a step; 0 for a cache that cannot take them back.
+        eyes: the model's projector, if it has one.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class Decoder:
         clock: Callable[[], float] = time.monotonic,
         *,
         guesses: int = 0,
+        eyes: Eyes | None = None,
     ) -> None:
+        self._eyes = eyes
         self._model_name = model.name
         self._ends = model.vocabulary.ends
         self._context = context
@@ -181,6 +185,7 @@ class Decoder:
         computing_since = self._clock()
         try:
             self._reading = frozenset(chunk.sequence.person.app.name for chunk in step.chunks)
+            self._look(step)
             self._context.compute(can_stop=step.can_stop)
         except Stopped:
             self._break_off(step, self._clock() - computing_since)
@@ -188,7 +193,7 @@ class Decoder:
         except NoRoom:
             self._make_room(step)
             return
-        except ComputeFailed as error:
+        except (CannotSee, ComputeFailed) as error:
             self._fail(step, str(error))
             return
         now = self._clock()
@@ -203,6 +208,17 @@ class Decoder:
             self._check(step.decoding[0], guess, now)
         elif outputs:
             self._sample(outputs, now)
+
+    def _look(self, step: Step) -> None:
+        """Put a picture's rows into the batch, where the step reads one."""
+        if not step.chunks or not step.chunks[0].is_picture:
+            return
+        [chunk] = step.chunks
+        sight = self._tickets[chunk.sequence.key].sight
+        assert sight is not None  # only prompts with pictures have such chunks
+        assert self._eyes is not None
+        rows = self._eyes.see(sight.chunks[chunk.start], chunk.count)
+        self._context.show(rows, is_causal=self._eyes.is_causal)
 
     def _break_off(self, step: Step, took_s: float) -> None:
         self.compute_s += took_s
@@ -221,7 +237,8 @@ class Decoder:
         sequence, content = step.decoding[0], step.decoding[0].content
         most = min(self._guesses, sequence.max_tokens - sequence.generated - 1)
         ticket = self._decoding_tickets[0]
-        guess = ticket.lookup.guess(content.tokens[: content.known], self._costs, most=most)
+        begin = sequence.text_start
+        guess = ticket.lookup.guess(content.tokens[begin : content.known], self._costs, most=most)
         if guess:
             self._context.put_guess(sequence.place, guess, content.length + 1)
         return guess

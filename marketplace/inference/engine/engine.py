@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Hashable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from marketplace.inference.engine.adapters import Adapters
 from marketplace.inference.engine.context import Context
 from marketplace.inference.engine.decoder import Decoder, type_events
 from marketplace.inference.engine.embedder import Embedder
-from marketplace.inference.engine.model import Model
+from marketplace.inference.engine.eyes import Eyes, Sight, most_tokens
+from marketplace.inference.engine.model import Model, type_tokens
 from marketplace.inference.engine.sampling import Sampler
 from marketplace.inference.engine.tickets import Ticket
 from marketplace.inference.gguf_file import ModelFacts, NotAModel, read_facts
@@ -28,7 +30,6 @@ from marketplace.inference.ports import (
 from marketplace.inference.sequences import Capacity, Request
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.tool_calls import Dialect, ToolStream, call_schema, opening_of
-from marketplace.kernel.errors import CaravanError
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,13 @@ class Engine:
         settings: InferenceSettings,
         emit: Callable[[type_events], None],
         blobs: Path | None = None,
+        *,
+        projector: Path | None = None,
     ) -> None:
         """Load a model and reserve its memory.
 
         Args:
+            projector: the GGUF that lets the model see pictures.
             blobs: the store's blobs, among which are the adapters of its apps.
             emit: takes the events of one step, from the decode thread; it must not block.
         Raises: ModelUnavailable when the model or its context cannot be had.
@@ -54,7 +58,9 @@ class Engine:
         self._settings = settings
         self._threads = settings.threads or max(1, devices.usable_cores() - 1)
         self._devices = library.devices()
-        self._facts = _facts(path)
+        self._facts = _facts(path, projector)
+        self._projector = projector
+        self._eyes: Eyes | None = None
         context = settings.context or self._facts.context
         # With one place there is no sharing it; who computes alone needs no room for a guest.
         guests = 1 if settings.max_sequences > 1 else 0
@@ -95,14 +101,20 @@ class Engine:
             can_stop=self._context.can_cut and self._placement.gpu_layers == 0,
         )
         guesses = settings.guessed_tokens if self._context.can_cut else 0
-        self._decoder = Decoder(self._model, self._context, capacity, emit, guesses=guesses)
+        self._decoder = Decoder(
+            self._model, self._context, capacity, emit, guesses=guesses, eyes=self._eyes
+        )
         self._adapters = Adapters(self._model, self._context, blobs, most=settings.adapters)
         # Vectors are made beside the answers, with half the threads: they must not stop them.
         self._embedder = Embedder(self._model, settings, emit, threads=max(1, self._threads // 2))
 
     def _load(self, path: Path, placement: Placement) -> tuple[Model, Context]:
         model = Model(path, gpu_layers=placement.gpu_layers)
+        eyes = None
         try:
+            if self._projector is not None:
+                on_gpu = placement.gpu_layers > 0
+                eyes = Eyes(self._projector, model, threads=self._threads, on_gpu=on_gpu)
             context = Context(
                 model,
                 places=placement.sequences,
@@ -111,8 +123,11 @@ class Engine:
                 threads=self._threads,
             )
         except ModelUnavailable:
+            if eyes is not None:
+                eyes.close()
             model.close()
             raise
+        self._eyes = eyes
         return model, context
 
     def _explain(self) -> tuple[str, str | None]:
@@ -133,6 +148,8 @@ class Engine:
         """Decode until `stop`, then free everything."""
         self._decoder.run()
         self._embedder.stop()
+        if self._eyes is not None:
+            self._eyes.close()
         self._context.close()
         self._model.close()
 
@@ -146,18 +163,16 @@ class Engine:
         Raises: BadGeneration when its template, schema or grammar cannot be used, or the model
             cannot do what it asks for.
         """
-        self._refuse_what_it_cannot(generation)
-        tokens = self._model.prompt(
-            generation.messages, generation.tools, self._opening(generation)
-        )
         tools = self._tool_stream(generation)
         vocabulary = self._model.vocabulary
-        sampler = Sampler(self._model, self._constrained(generation))
-        try:
+        tokens, sight = self._prompt(generation)
+        with ExitStack() as held:
+            if sight is not None:
+                held.callback(sight.free)
+            sampler = Sampler(self._model, self._constrained(generation))
+            held.callback(sampler.close)
             lease = self._adapters.take(generation.adapter) if generation.adapter else None
-        except CaravanError:
-            sampler.close()
-            raise
+            held.pop_all()
         request = Request(
             key=key,
             app=generation.app,
@@ -168,11 +183,13 @@ class Engine:
             adapter=generation.adapter,
             shared=self._model.shared_tokens(generation.messages, generation.tools, tokens),
             weight=generation.weight,
+            pictures=() if sight is None else sight.pictures,
         )
         ticket = Ticket(
             request=request,
             sampler=sampler,
             lease=lease,
+            sight=sight,
             answer=AnswerStream(generation.stop, tools),
             pieces=vocabulary.pieces if tools is None else vocabulary.marked,
             logprobs=generation.logprobs,
@@ -199,13 +216,22 @@ class Engine:
         schema = call_schema(generation.tools, generation.tool_choice, dialect)
         return replace(generation, json_schema=schema)
 
-    def _refuse_what_it_cannot(self, generation: Generation) -> None:
-        if any(message.images for message in generation.messages):
+    def _prompt(self, generation: Generation) -> tuple[type_tokens, Sight | None]:
+        opening = self._opening(generation)
+        files = [file for message in generation.messages for file in message.images]
+        if not files:
+            return self._model.prompt(generation.messages, generation.tools, opening), None
+        if self._eyes is None:
             raise BadGeneration(
                 f"The model {self._model.name} cannot see pictures. Send text alone, or ask the "
                 "operator for a model with a projector.",
                 rule="llm.vision",
             )
+        text = self._model.text(
+            generation.messages, generation.tools, opening, picture=self._eyes.marker
+        )
+        sight = self._eyes.read(text, files, most_tokens(self._eyes, self._context))
+        return sight.tokens, sight
 
     def embed(self, key: Hashable, embedding: Embedding) -> None:
         """Turn texts into vectors in a thread beside the decoder.
@@ -262,9 +288,9 @@ class Engine:
         )
 
 
-def _facts(path: Path) -> ModelFacts:
+def _facts(path: Path, projector: Path | None) -> ModelFacts:
     try:
-        return read_facts(path)
+        return read_facts(path, projector)
     except (NotAModel, OSError) as error:
         raise ModelUnavailable(
             f"{error} Or choose another model with `marketplace models use`."

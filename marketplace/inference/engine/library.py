@@ -31,7 +31,8 @@ _last_errors: deque[str] = deque(maxlen=4)
 
 
 @llama.llama_log_callback  # type: ignore[untyped-decorator]
-def _on_log(level: int, text: bytes, _user_data: object) -> None:
+def on_log(level: int, text: bytes, _user_data: object) -> None:
+    """Take what llama.cpp and mtmd say: complaints are logged, and kept for `take_last_error`."""
     if level in {WARN, ERROR}:
         line = text.decode("utf-8", "replace").strip()
         if level == ERROR:
@@ -42,7 +43,7 @@ def _on_log(level: int, text: bytes, _user_data: object) -> None:
 def start() -> None:
     """Prepare the library once per process: quiet log, backends found."""
     # The callback object lives as long as this module: a collected one crashes the process.
-    llama.llama_log_set(_on_log, ctypes.c_void_p(0))
+    llama.llama_log_set(on_log, ctypes.c_void_p(0))
     llama.llama_backend_init()
 
 

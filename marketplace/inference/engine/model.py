@@ -115,11 +115,22 @@ class Model:
             opening: how the answer has to begin; it is no part of it.
         Raises: BadGeneration when the chat template refuses it.
         """
-        text = self._chat.render(messages, tools) + opening
+        return self.tokens(self.text(messages, tools, opening))
+
+    def text(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        opening: str,
+        *,
+        picture: str = "",
+    ) -> str:
+        """As `prompt`, but its text, in which `picture` stands for each picture."""
+        text = self._chat.render(messages, tools, picture=picture) + opening
         # The tokeniser adds the first token itself; a template that wrote it would double it.
         if self.vocabulary.adds_bos and self.vocabulary.bos:
             text = text.removeprefix(self.vocabulary.bos)
-        return self.tokens(text)
+        return text
 
     def shared_tokens(
         self, messages: Sequence[Message], tools: Sequence[Tool], prompt: type_tokens

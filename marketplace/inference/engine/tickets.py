@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from marketplace.inference.answers import AnswerStream
 from marketplace.inference.engine.adapters import Lease
+from marketplace.inference.engine.eyes import Sight
 from marketplace.inference.engine.sampling import Sampler
 from marketplace.inference.lookup import Lookup
 from marketplace.inference.sequences import Request, Sequence
@@ -17,6 +18,7 @@ class Ticket:
     Args:
         pieces: the bytes of every token, as this answer shows them.
         lease: its hold on the adapter it is computed with.
+        sight: the pictures of its prompt.
         logprobs: how many alternatives are told with each token's score; None for no scores.
     """
 
@@ -25,6 +27,7 @@ class Ticket:
     answer: AnswerStream
     pieces: tuple[bytes, ...]
     lease: Lease | None = None
+    sight: Sight | None = None
     logprobs: int | None = None
     sequence: Sequence | None = field(default=None)
     position: int = -1
@@ -37,6 +40,8 @@ class Ticket:
 
     def close(self) -> None:
         """Free what it holds in C, and the adapter."""
+        if self.sight is not None:
+            self.sight.free()
         self.sampler.close()
         if self.lease is not None:
             self.lease.close()

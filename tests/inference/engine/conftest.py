@@ -20,10 +20,18 @@ ENDS = (Finished, Embedded, CaravanError)
 class Bench:
     """One engine with a thread of its own, and answers collected by request."""
 
-    def __init__(self, path: Path, blobs: Path | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        blobs: Path | None = None,
+        projector: Path | None = None,
+        **settings: Any,
+    ) -> None:
         engine = import_module("marketplace.inference.engine.engine")
         self._events: SimpleQueue[list[tuple[Any, Any]]] = SimpleQueue()
-        self.engine = engine.Engine(path, InferenceSettings(**settings), self._events.put, blobs)
+        self.engine = engine.Engine(
+            path, InferenceSettings(**settings), self._events.put, blobs, projector=projector
+        )
         self._thread = Thread(target=self.engine.run)
         self._thread.start()
 

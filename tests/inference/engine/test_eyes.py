@@ -1,0 +1,126 @@
+"""A model with a projector sees the pictures of a message, and refuses what is none."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketplace.inference.ports import BadGeneration, Finished, Message, ModelUnavailable
+from tests.inference.conftest import require_llama
+from tests.inference.engine.conftest import Bench
+from tests.inference.engines import end_of, make_generation, text_of
+from tests.inference.tiny_models import write_noise
+from tests.inference.tiny_projectors import PICTURE_TOKENS, make_picture, write_projector
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    require_llama()
+    folder = tmp_path_factory.mktemp("seeing")
+    projector = write_projector(folder / "mmproj.gguf")
+    bench = Bench(
+        write_noise(folder / "noise.gguf"), projector=projector, max_sequences=2, context=512
+    )
+    yield bench
+    bench.close()
+
+
+def look(*pictures: bytes, content: str = "what is this", **given: Any) -> Any:
+    return make_generation(messages=(Message("user", content, pictures),), **given)
+
+
+def said(bench: Bench, *pictures: bytes, **given: Any) -> str:
+    [events] = bench.answer(look(*pictures, **given))
+    return text_of(events)
+
+
+def test_an_answer_depends_on_the_picture_and_is_the_same_again(seeing: Bench) -> None:
+    one, other = make_picture(1), make_picture(2)
+    assert said(seeing, one) == said(seeing, one)
+    assert len({said(seeing, one), said(seeing, other), said(seeing)}) == 3
+
+
+def test_jpeg_and_png_are_seen_and_their_order_counts(seeing: Bench) -> None:
+    png, jpeg = make_picture(1), make_picture(2, kind="JPEG")
+    asked = {"content": "see", "max_tokens": 64}
+    assert said(seeing, png, jpeg, **asked) != said(seeing, jpeg, png, **asked)
+
+
+def test_pictures_are_prompt_tokens_on_the_receipt(seeing: Bench) -> None:
+    # "The picture's mark and a new line" stand before the text.
+    [plain] = seeing.answer(look(content="\n\nsee", person="a"))
+    [events] = seeing.answer(look(make_picture(1), make_picture(2), content="see", person="b"))
+    extra = end_of(events).usage.prompt_tokens - end_of(plain).usage.prompt_tokens
+    assert extra == 2 * PICTURE_TOKENS
+
+
+def test_nothing_is_taken_over_of_a_picture_even_by_the_one_who_showed_it(seeing: Bench) -> None:
+    system = Message("system", "look at every picture and say what it is in a few words")
+    asked = make_generation(
+        messages=(system, Message("user", "and this", (make_picture(3),))), person="anna"
+    )
+    [first] = seeing.answer(asked)
+    [again] = seeing.answer(asked)
+    [of_another] = seeing.answer(replace(asked, person="berta"))
+    before_picture = end_of(again).usage.cached_tokens
+    assert 0 < before_picture < end_of(first).usage.prompt_tokens - PICTURE_TOKENS
+    assert end_of(of_another).usage.cached_tokens <= before_picture
+    assert text_of(first) == text_of(again) == text_of(of_another)
+
+
+def test_pictures_and_texts_are_answered_beside_each_other(seeing: Bench) -> None:
+    picture = make_picture(4)
+    alone = [said(seeing, picture), said(seeing, content="tell me")]
+    together = seeing.answer(look(picture), look(content="tell me"), look(picture), look(picture))
+    assert [text_of(events) for events in together[:2]] == alone
+    assert text_of(together[2]) == text_of(together[3]) == alone[0]
+
+
+def test_a_cancelled_look_ends_and_the_next_is_answered(seeing: Bench) -> None:
+    seeing.engine.submit(0, look(make_picture(5), max_tokens=300))
+    seeing.engine.cancel(0)
+    [events] = seeing.collect(1)
+    assert end_of(events).reason == "cancelled"
+    assert said(seeing, make_picture(5))
+
+
+def test_the_mark_of_a_picture_cannot_be_written_in_a_text(seeing: Bench) -> None:
+    assert said(seeing, make_picture(1), content="<__media__> <__image__>")
+
+
+@pytest.mark.parametrize(
+    ("picture", "words"),
+    [
+        (b"GIF89a not a picture for us", "not a whole PNG or JPEG"),
+        (make_picture(1)[:-40], "cut short"),
+        (make_picture(1, kind="JPEG")[:-60], "cut short"),
+        (make_picture(width=50_000, height=1_000), "40,000,000 pixels"),
+        (b"\x89PNG\r\n\x1a\n", "not a whole PNG or JPEG"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_refused(seeing: Bench, picture: bytes, words: str) -> None:
+    with pytest.raises(BadGeneration, match=words):
+        seeing.engine.submit(0, look(picture))
+
+
+def test_a_prompt_that_pictures_make_too_long_is_refused(seeing: Bench) -> None:
+    pictures = [make_picture(seed) for seed in range(8)]
+    [events] = seeing.answer(look(*pictures, content="a b " * 200))
+    assert isinstance(events[-1], BadGeneration)
+    assert events[-1].rule == "llm.context"
+
+
+def test_a_model_without_a_projector_refuses_pictures(bench: Any, noise: Path) -> None:
+    blind = bench(noise, max_sequences=1, context=256)
+    with pytest.raises(BadGeneration, match="cannot see pictures"):
+        blind.engine.submit(0, look(make_picture()))
+    assert isinstance(blind.answer(look())[0][-1], Finished)
+
+
+def test_a_projector_of_another_model_is_refused(noise: Path, tmp_path: Path) -> None:
+    require_llama()
+    wrong = write_projector(tmp_path / "wide.gguf", width=128)
+    with pytest.raises(ModelUnavailable, match=r"wide\.gguf does not go with noise\.gguf"):
+        Bench(noise, projector=wrong, max_sequences=1, context=256)
