@@ -1,19 +1,20 @@
-"""Picture files as people send them, turned into plain pixels; what is no picture is refused."""
+"""Picture files as people send them, turned into plain pixels in a process of their own."""
 
-import io
-import warnings
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from marketplace.inference.pictures_process import REFUSED
 from marketplace.inference.ports import BadGeneration
 
 type_pixels = npt.NDArray[np.uint8]
 
-FORMATS = ("PNG", "JPEG")
-MOST_PIXELS = 40_000_000  # a camera's; a small file may claim many more
+PROGRAM = Path(__file__).with_name("pictures_process.py")
 LONGEST_SIDE = 1536  # pixels; models look at less, and what waits should take little memory
+LONGEST_S = 20
 
 
 def pixels(file: bytes) -> type_pixels:
@@ -21,33 +22,22 @@ def pixels(file: bytes) -> type_pixels:
 
     Raises: BadGeneration when it is no PNG or JPEG file, is broken, or is too large.
     """
+    # -I: nothing of the engine's environment or folder decides what is imported.
+    command = [sys.executable, "-I", str(PROGRAM), str(LONGEST_SIDE)]
     try:
-        # Pillow warns of large pictures before it refuses them; our own bound comes first.
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-            picture = Image.open(io.BytesIO(file), formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise _too_large() from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadGeneration(
-            "A picture is not a whole PNG or JPEG file. Send it again in one of these formats.",
-            rule="llm.images",
-        ) from error
-    with picture:
-        if picture.width * picture.height > MOST_PIXELS:
-            raise _too_large()
-        try:
-            picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-            picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-            return np.asarray(picture.convert("RGB"))
-        # What its decoders raise for a broken file is not one family of errors.
-        except (OSError, ValueError, SyntaxError, IndexError, MemoryError) as error:
-            raise BadGeneration(
-                f"A picture cannot be read ({error}). It may be cut short: send it again.",
-                rule="llm.images",
-            ) from error
+        done = subprocess.run(
+            command, input=file, capture_output=True, timeout=LONGEST_S, check=False, env={}
+        )
+    except subprocess.TimeoutExpired:
+        raise _refused("A picture takes too long to read. Send a smaller one.") from None
+    if done.returncode == REFUSED:
+        raise _refused(done.stderr.decode())
+    if done.returncode != 0:
+        raise _refused("A picture broke its reader. Save it anew and send it again.")
+    size, _line, plain = done.stdout.partition(b"\n")
+    width, height = map(int, size.split())
+    return np.frombuffer(plain, dtype=np.uint8).reshape(height, width, 3)
 
 
-def _too_large() -> BadGeneration:
-    return BadGeneration(
-        f"A picture has more than {MOST_PIXELS:,} pixels. Make it smaller.", rule="llm.images"
-    )
+def _refused(message: str) -> BadGeneration:
+    return BadGeneration(message, rule="llm.images")

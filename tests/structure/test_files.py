@@ -17,7 +17,10 @@ PLACES = {
     "flask": ("marketplace/web/", "marketplace/app.py", "marketplace/cli.py"),
     "wasmtime": ("marketplace/sandbox/runtime.py",),
     "llama_cpp": ("marketplace/inference/engine/",),
-    "PIL": ("marketplace/publishing/pictures_process.py",),
+    "PIL": (
+        "marketplace/inference/pictures_process.py",
+        "marketplace/publishing/pictures_process.py",
+    ),
     "stripe": ("marketplace/billing/stripe_gateway.py",),
     "httpx": (
         "marketplace/inference/additions.py",

@@ -10,6 +10,7 @@ from marketplace.inference import devices, gpus
 from marketplace.inference.answers import AnswerStream
 from marketplace.inference.engine import library
 from marketplace.inference.engine.adapters import Adapters
+from marketplace.inference.engine.anteroom import Anteroom
 from marketplace.inference.engine.context import Context
 from marketplace.inference.engine.decoder import Decoder, type_events
 from marketplace.inference.engine.embedder import Embedder
@@ -104,6 +105,9 @@ class Engine:
         self._decoder = Decoder(
             self._model, self._context, capacity, emit, guesses=guesses, eyes=self._eyes
         )
+        self._anteroom = Anteroom(
+            self._prepare, self._decoder.cancel, emit, per_app=settings.queue_per_app
+        )
         self._adapters = Adapters(self._model, self._context, blobs, most=settings.adapters)
         # Vectors are made beside the answers, with half the threads: they must not stop them.
         self._embedder = Embedder(self._model, settings, emit, threads=max(1, self._threads // 2))
@@ -148,6 +152,7 @@ class Engine:
         """Decode until `stop`, then free everything."""
         self._decoder.run()
         self._embedder.stop()
+        self._anteroom.close()
         if self._eyes is not None:
             self._eyes.close()
         self._context.close()
@@ -158,11 +163,23 @@ class Engine:
         self._decoder.stop()
 
     def submit(self, key: Hashable, generation: Generation) -> None:
-        """Prepare a request here and hand it to the decode thread.
+        """Prepare a request here and hand it to the decode thread; with pictures, a thread between.
 
         Raises: BadGeneration when its template, schema or grammar cannot be used, or the model
-            cannot do what it asks for.
+            cannot do what it asks for, QueueFull when too many with pictures are being prepared.
         """
+        if not any(message.images for message in generation.messages):
+            self._prepare(key, generation)
+        elif self._eyes is not None:
+            self._anteroom.submit(key, generation)
+        else:
+            raise BadGeneration(
+                f"The model {self._model.name} cannot see pictures. Send text alone, or ask the "
+                "operator for a model with a projector.",
+                rule="llm.vision",
+            )
+
+    def _prepare(self, key: Hashable, generation: Generation) -> None:
         tools = self._tool_stream(generation)
         vocabulary = self._model.vocabulary
         tokens, sight = self._prompt(generation)
@@ -219,14 +236,8 @@ class Engine:
     def _prompt(self, generation: Generation) -> tuple[type_tokens, Sight | None]:
         opening = self._opening(generation)
         files = [file for message in generation.messages for file in message.images]
-        if not files:
+        if self._eyes is None or not files:
             return self._model.prompt(generation.messages, generation.tools, opening), None
-        if self._eyes is None:
-            raise BadGeneration(
-                f"The model {self._model.name} cannot see pictures. Send text alone, or ask the "
-                "operator for a model with a projector.",
-                rule="llm.vision",
-            )
         text = self._model.text(
             generation.messages, generation.tools, opening, picture=self._eyes.marker
         )
@@ -242,6 +253,7 @@ class Engine:
 
     def cancel(self, key: Hashable) -> None:
         """End a request by the next step, from any thread."""
+        self._anteroom.cancel(key)
         self._decoder.cancel(key)
         self._embedder.cancel(key)
 

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from marketplace.inference.ports import BadGeneration, Finished, Message, ModelUnavailable
+from marketplace.inference.ports import (
+    BadGeneration,
+    Finished,
+    Message,
+    ModelUnavailable,
+    QueueFull,
+)
 from tests.inference.conftest import require_llama
 from tests.inference.engine.conftest import Bench
 from tests.inference.engines import end_of, make_generation, text_of
@@ -21,7 +27,11 @@ def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("seeing")
     projector = write_projector(folder / "mmproj.gguf")
     bench = Bench(
-        write_noise(folder / "noise.gguf"), projector=projector, max_sequences=2, context=512
+        write_noise(folder / "noise.gguf"),
+        projector=projector,
+        max_sequences=2,
+        context=512,
+        queue_per_app=2,
     )
     yield bench
     bench.close()
@@ -73,9 +83,8 @@ def test_nothing_is_taken_over_of_a_picture_even_by_the_one_who_showed_it(seeing
 def test_pictures_and_texts_are_answered_beside_each_other(seeing: Bench) -> None:
     picture = make_picture(4)
     alone = [said(seeing, picture), said(seeing, content="tell me")]
-    together = seeing.answer(look(picture), look(content="tell me"), look(picture), look(picture))
-    assert [text_of(events) for events in together[:2]] == alone
-    assert text_of(together[2]) == text_of(together[3]) == alone[0]
+    together = seeing.answer(look(picture), look(content="tell me"), look(picture))
+    assert [text_of(events) for events in together] == [*alone, alone[0]]
 
 
 def test_a_cancelled_look_ends_and_the_next_is_answered(seeing: Bench) -> None:
@@ -94,15 +103,30 @@ def test_the_mark_of_a_picture_cannot_be_written_in_a_text(seeing: Bench) -> Non
     ("picture", "words"),
     [
         (b"GIF89a not a picture for us", "not a whole PNG or JPEG"),
-        (make_picture(1)[:-40], "cut short"),
-        (make_picture(1, kind="JPEG")[:-60], "cut short"),
-        (make_picture(width=50_000, height=1_000), "40,000,000 pixels"),
         (b"\x89PNG\r\n\x1a\n", "not a whole PNG or JPEG"),
+        (make_picture(1)[:-40], "not a whole PNG or JPEG"),
+        (make_picture(1, kind="JPEG")[:-60], "not a whole PNG or JPEG"),
+        (make_picture(width=50_000, height=1_000), "40,000,000 pixels"),
     ],
 )
 def test_a_file_that_is_no_picture_is_refused(seeing: Bench, picture: bytes, words: str) -> None:
-    with pytest.raises(BadGeneration, match=words):
-        seeing.engine.submit(0, look(picture))
+    [[error]] = seeing.answer(look(picture))
+    assert isinstance(error, BadGeneration)
+    assert error.rule == "llm.images"
+    assert words in error.message
+
+
+def test_a_flood_of_pictures_is_told_to_come_back(seeing: Bench) -> None:
+    settings = seeing.engine._settings
+    picture = make_picture(6)
+    for key in range(settings.queue_per_app):
+        seeing.engine.submit(key, look(picture, max_tokens=1))
+    with pytest.raises(QueueFull, match="with pictures are waiting"):
+        seeing.engine.submit("one more", look(picture))
+    for key in range(settings.queue_per_app):
+        seeing.engine.cancel(key)
+    ended = [events[-1].reason for events in seeing.collect(settings.queue_per_app)]
+    assert set(ended) <= {"cancelled", "length"}
 
 
 def test_a_prompt_that_pictures_make_too_long_is_refused(seeing: Bench) -> None:
