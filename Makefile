@@ -34,7 +34,7 @@ bench: ## Run every benchmark; each ends with one line of JSON
 	@$(PYTHON) tools/prepare.py test
 	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
-fuzz: ## Try the properties marked `fuzz` on over 100,000 inputs, and count them
+fuzz: ## Try the properties marked `fuzz` on thousands of inputs each, and count them
 	@$(PYTHON) tools/prepare.py test
 	CARAVAN_HYPOTHESIS=fuzz $(BIN)/python -m pytest -q -m fuzz -p tests.fuzzing --timeout 3600 tests
 

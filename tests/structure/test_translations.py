@@ -1,5 +1,6 @@
 """Every text of the store is there in every language it offers."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ def test_nothing_is_untranslated(locale: str) -> None:
         catalogue = read_po(file, locale=locale)
     done = {m.id[0] if isinstance(m.id, tuple) else m.id for m in catalogue if m.string}
     assert sorted(messages() - done) == []
+
+
+@pytest.mark.parametrize("locale", [name for name in locales() if name != "en"])
+def test_no_text_has_two_translations(locale: str) -> None:
+    file = TRANSLATIONS / locale / "LC_MESSAGES" / "messages.po"
+    texts = re.findall(r'^msgid ((?:".*"\n)+)', file.read_text(), re.MULTILINE)
+    assert sorted(text for text in set(texts) if texts.count(text) > 1) == []
 
 
 @pytest.mark.parametrize("locale", [name for name in locales() if name != "en"])
