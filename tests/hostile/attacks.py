@@ -1,5 +1,7 @@
 """Apps that mean harm: what each does, and the rules one of which must end it."""
 
+from collections.abc import Collection
+
 HOARDER = """
 x = []
 while True:
@@ -13,6 +15,17 @@ def f(): pass
 f.__code__ = f.__code__.replace(co_code=bytes(range(256)) * 8, co_stacksize=1)
 f()
 """
+
+LITTLE_CPU_MS, AMPLE_CPU_MS = 300, 5000
+
+
+def cpu_ms_for(rules: Collection[str]) -> int:
+    """Little where computing time is what ends the case, so that it ends soon.
+
+    Elsewhere ample: a slow machine must not end a case before its own fault does.
+    """
+    return LITTLE_CPU_MS if "limit.cpu" in rules else AMPLE_CPU_MS
+
 
 # Body of the action → rules.
 ATTACKS = {

@@ -1,21 +1,23 @@
 """Apps that mean harm: each ends in a clear rule while its neighbour goes on."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from marketplace.sandbox.ports import Outcome, OutcomeKind
 from tests.factories.sandbox import Host, limits, make_job, shared_runners
-from tests.hostile.attacks import ATTACKS
+from tests.hostile.attacks import AMPLE_CPU_MS, ATTACKS, cpu_ms_for
 
-TIGHT = limits(wall_ms=30_000, cpu_ms=300, output_bytes=20_000, host_calls=300)
-IMPATIENT = limits(wall_ms=700, cpu_ms=5_000)
+IMPATIENT = limits(wall_ms=700, cpu_ms=AMPLE_CPU_MS)
 
 
-def perform(body: str, host: Host) -> Outcome:
-    tight = IMPATIENT if "sleep" in body else TIGHT
+def perform(body: str, host: Host, rules: Collection[str] = ()) -> Outcome:
+    tight = IMPATIENT
+    if "sleep" not in body:
+        most = cpu_ms_for(rules)
+        tight = limits(wall_ms=30_000, cpu_ms=most, output_bytes=20_000, host_calls=300)
     job = make_job(body, limits=tight, grants=frozenset({"kv.user"}))
     return shared_runners().run(job, host, threading.Event())
 
@@ -42,7 +44,9 @@ def outcomes(neighbour: Host) -> dict[str, tuple[Outcome, Host]]:
     """Every attack, three at a time."""
     hosts = {name: Host() for name in ATTACKS}
     with ThreadPoolExecutor(3) as pool:
-        ended = pool.map(lambda name: perform(ATTACKS[name][0], hosts[name]), ATTACKS)
+        ended = pool.map(
+            lambda name: perform(ATTACKS[name][0], hosts[name], ATTACKS[name][1]), ATTACKS
+        )
         return {name: (each, hosts[name]) for name, each in zip(ATTACKS, ended, strict=True)}
 
 

@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from caravan.bundle import pack
 from tests.e2e.api import Person
 from tests.e2e.lab import Lab, until
 from tests.factories.components import make_component
-from tests.hostile.attacks import ATTACKS, FURTHER
+from tests.hostile.attacks import AMPLE_CPU_MS, ATTACKS, FURTHER, cpu_ms_for
 from tests.hostile.uploads import UPLOADS, files
 
 # Everything is uploaded and run before the first test looks; a loaded machine takes minutes.
@@ -33,7 +33,7 @@ HEAD = (
 LIMITS = """
 [limits]
 wall_s = {wall_s}
-cpu_ms = 300
+cpu_ms = {cpu_ms}
 output_kb = 20
 host_calls = 300
 
@@ -81,8 +81,8 @@ def source_of(body: str) -> str:
     return HEAD + "".join(f"    {line}\n" for line in lines)
 
 
-def bundle_of(name: str, body: str) -> bytes:
-    more = LIMITS.format(wall_s=2 if "sleep" in body else 20)
+def bundle_of(name: str, body: str, rules: Collection[str]) -> bytes:
+    more = LIMITS.format(wall_s=2 if "sleep" in body else 20, cpu_ms=cpu_ms_for(rules))
     return pack(files(ident_of(name), {"app.py": source_of(body)}, more))
 
 
@@ -106,7 +106,7 @@ def settle(lab: Lab, states: dict[str, dict[str, Any]], name: str) -> None:
 def upload_all(stage: Stage, come_in: Callable[[str], None]) -> None:
     """Upload every case; each that came in is told at once, so that it runs beside the others."""
     bundles = {name: make(ident_of(name)) for name, (_, make) in UPLOADS.items()}
-    bundles |= {name: bundle_of(name, body) for name, (body, _) in RUNS.items()}
+    bundles |= {name: bundle_of(name, body, rules) for name, (body, rules) in RUNS.items()}
     waiting: deque[str] = deque()
 
     def take_oldest() -> None:
@@ -190,7 +190,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     )
     made = Stage(lab, [lab.person() for _ in range(AT_ONCE + 1)])
     states: dict[str, dict[str, Any]] = {}
-    more = LIMITS.format(wall_s=20)
+    more = LIMITS.format(wall_s=20, cpu_ms=AMPLE_CPU_MS)
     submit(lab, "n", pack(files("hostile.neighbour", {"app.py": HEAD + NEIGHBOUR}, more)), states)
     greeting = files("hostile.greeting", {"component.wasm": make_component()}, kind="component")
     submit(lab, "g", pack(greeting), states)
