@@ -183,6 +183,40 @@ def test_minutes_are_summed_up_part_by_part_where_it_is_wished() -> None:
     assert "".join(asked).count("talked of tea") == 60
 
 
+def tutored(*answers: str | None, kv: dict[tuple[str, str], Any], say: str = "Où est ?") -> Result:
+    store = Simulator(app_of("tutor"), llm=[say], kv=kv)
+    store.answers = [{"translation": each} if each else {} for each in answers]
+    return store.run("lesson", language="French", questions=len(answers))
+
+
+def test_the_tutor_asks_and_takes_a_translation_without_its_marks() -> None:
+    said = tutored("ou est", None, "ici", kv={})
+    titles = [call.payload["title"] for call in said.host_calls if call.op == "form.ask"]
+    assert titles[:2] == ["1. Where is the train station?", "2. I would like two coffees, please."]
+    assert "✓ Right. Written out: *Où est ?*" in said.text
+    assert "→ *Où est ?*" in said.text
+    assert "✗ You wrote: ici\n\n*Où est ?*" in said.text
+    assert "### 1 / 3" in said.text
+
+
+def test_what_the_learner_missed_comes_first_and_what_they_know_is_kept() -> None:
+    kv: dict[tuple[str, str], Any] = {}
+    tutored(*["Où est ?"] * 10, kv=kv)
+    tutored("Où est ?", "no", kv=kv)
+    [first] = [call for call in tutored(None, kv=kv).host_calls if call.op == "form.ask"]
+    assert first.payload["title"] == "1. I am lost."
+    store = Simulator(app_of("tutor"), kv=kv)
+    assert store.run("known").text.splitlines()[-1] == "- Where is the market?: 1"
+    store.run("forget")
+    assert store.run("known").text == "*Nothing yet. Begin a lesson.*"
+
+
+def test_the_tutor_needs_somebody_who_answers() -> None:
+    with pytest.raises(HostError) as refused:
+        Simulator(app_of("tutor"), llm=["Oui."]).run("lesson")
+    assert refused.value.code == "form.no-page"
+
+
 def test_the_companion_needs_its_permission() -> None:
     store = Simulator(app_of("companion"), permissions={"llm.generate"})
     with pytest.raises(HostError) as refused:
