@@ -33,7 +33,7 @@ def told(value: Any, field: Mapping[str, Any]) -> str:
     if field.get("writeOnly"):
         return "••••••"
     if field.get("format") == FILE_FORMAT:
-        return f"{value['name']} ({format_number(round(value['size_bytes'] / 1000, 1))} KB)"
+        return f"{value['name']} ({format_number(-(-value['size_bytes'] // 100) / 10)} KB)"
     match value:
         case bool():
             return _("yes") if value else _("no")

@@ -166,7 +166,9 @@ def _problem(value: Mapping[str, Any], field: Mapping[str, Any], most_bytes: int
         )
     accepted = [str(each) for each in ui.get("accept") or ()]
     if accepted and not any(_fits(value, each.lower()) for each in accepted):
-        return _("This app takes files of these kinds: %(kinds)s.", kinds=", ".join(accepted))
+        # Set apart as left-to-right, so that an Arabic sentence leaves the dots in their place.
+        kinds = f"\u2066{', '.join(accepted)}\u2069"
+        return _("This app takes files of these kinds: %(kinds)s.", kinds=kinds)
     return None
 
 

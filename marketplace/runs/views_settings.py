@@ -13,6 +13,7 @@ from marketplace.kernel.errors import NotFound
 from marketplace.kernel.ids import AppId
 from marketplace.runs import fields, timers
 from marketplace.runs import preferences as kept
+from marketplace.runs.consent import ConsentNeeded
 from marketplace.runs.pages import SettingsPage
 from marketplace.web.auth import actor_id, signed_in_only, wants_json
 from marketplace.web.edge import db, status_of
@@ -76,18 +77,29 @@ def blueprint(vault: Vault) -> Blueprint:
     @bp.post("/apps/<ident>/schedules/<action>")
     @signed_in_only
     def switch(ident: str, action: str) -> ResponseReturnValue:
-        """Switch on what an app does by itself, or off with `is_on` empty."""
+        """Switch on what an app does by itself, or off with `is_on` empty.
+
+        What the app lacks for it is told on the page that can give it.
+        """
         app = catalog.app_by_ident(db(), ident)
         if request.form.get("is_on"):
-            timers.switch_on(
-                db(),
-                app,
-                action,
-                person_id=actor_id(),
-                locale=current_locale(),
-                vault=vault,
-                now=utc_now(),
-            )
+            try:
+                timers.switch_on(
+                    db(),
+                    app,
+                    action,
+                    person_id=actor_id(),
+                    locale=current_locale(),
+                    vault=vault,
+                    now=utc_now(),
+                )
+            except (ConsentNeeded, kept.SettingsNeeded) as error:
+                if wants_json():
+                    raise
+                flash(str(error), "error")
+                if isinstance(error, ConsentNeeded):
+                    return redirect(url_for("catalog.app", ident=ident) + "#run", code=303)
+                return redirect(url_for("settings.show", ident=ident), code=303)
             flash(_("Switched on. You can switch it off here at any time."), "success")
         else:
             timers.switch_off(db(), actor_id(), app.id, action)

@@ -75,6 +75,26 @@ def plan(
     yield Json({"budget": budget, "pace": pace})
 '''
 
+ASKING = '''
+from dataclasses import dataclass
+from typing import Annotated
+from caravan import App, Field, File, Form
+
+app = App()
+
+@dataclass
+class Tent:
+    # A name that a form element has itself.
+    action: Annotated[str, Field(min_length=2, label="Name of the tent")]
+
+@app.action("Find a tent")
+def go(notes: Annotated[File, Field(accept=(".txt",), max_bytes=2_000, label="Your notes")]):
+    """Read a file, and ask once."""
+    yield "Welcome. "
+    tent = yield Form(Tent, "Which tent shall it be?")
+    yield f"{notes.text()}: {tent.action}"
+'''
+
 
 def _pages(here: Stage) -> Flask:
     def panel_for(session: Session, app: App, release: Release | None) -> Panel:
@@ -101,6 +121,7 @@ def gallery(database: Database, folder: Path) -> Iterator[tuple[Flask, str]]:
     """The pages, and the address at which the app's own page is served."""
     with stage(database, folder) as here:
         listed = here.described(SOURCE, ident="caravan.gallery", permissions=())
+        here.described(ASKING, ident="caravan.camp", permissions=("files.read",))
         app = _pages(here)
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever)

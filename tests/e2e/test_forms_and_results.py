@@ -120,3 +120,38 @@ def test_a_fault_in_a_row_or_a_group_is_told_beside_it(page: Page, shots: Path) 
     expect(page.locator("[name='stops.0.city']")).to_have_value("F")
     expect(page.locator("[name='leader.name']")).to_have_value("Amina")
     page.screenshot(path=shots / f"wrong-{page.locator('html').get_attribute('lang')}.png")
+
+
+def test_a_form_in_the_middle_of_a_run_is_corrected_and_answered(page: Page, shots: Path) -> None:
+    locale = page.locator("html").get_attribute("lang")
+    page.goto(page.url.replace("caravan.gallery", "caravan.camp"))
+    form = page.locator("form[data-controller=form]")
+    notes = form.locator("input[type=file]")
+    notes.set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"x" * 2001})
+    expect(form.locator(".field-error:visible")).to_have_count(1)
+    form.locator("button[type=submit]").click()
+    notes.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n"})
+    form.locator("button[type=submit]").click()
+    expect(form.locator("[data-form-errors] a")).to_have_count(1)
+    notes.set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"by the well"})
+    form.locator("button[type=submit]").click()
+
+    question = page.locator("form.run-question")
+    expect(question).to_be_visible()
+    page.reload()
+    expect(question).to_have_count(1)
+    # As with a browser that does not check by itself.
+    question.locator("[name=action]").evaluate("field => field.removeAttribute('minlength')")
+    question.locator("[name=action]").fill("1")
+    question.locator("button[type=submit]").click()
+    wrong = question.locator("[data-form-errors] a")
+    expect(wrong).to_have_count(1)
+    expect(question.locator("[name=action]")).to_have_value("1")
+    assert page.locator(f"[id='{(wrong.get_attribute('href') or '')[1:]}']").count() == 1
+    assert_fits(page)
+    page.screenshot(path=shots / f"question-{locale}.png", full_page=True)
+    question.locator("[name=action]").fill("22")
+    # One press is enough, though the error above the button goes as the pointer comes.
+    question.locator("button[type=submit]").click()
+    expect(page.locator("[data-run-receipt] .receipt")).to_be_visible()
+    expect(page.locator("[data-run-output]")).to_contain_text("by the well: 22")

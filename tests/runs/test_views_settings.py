@@ -134,3 +134,16 @@ def test_a_schedule_is_off_until_it_is_switched_on_and_off_again(
     assert "next on" in lina.get(page_of(app)).text
     send(lina, page_of(app), switch, is_on="")
     assert "next on" not in lina.get(page_of(app)).text
+
+
+def test_a_schedule_that_lacks_something_leads_to_where_it_is_given(
+    here: Stage, lina: FlaskClient
+) -> None:
+    schedule = [{"action": "go", "every": "6h"}]
+    unset = here.app(permissions=(), setting=SETTINGS, schedule=schedule)
+    unasked = here.app(permissions=("kv.user",), schedule=schedule)
+    for app, place in ((unset, page_of(unset)), (unasked, f"/apps/{unasked.ident}#run")):
+        answer = send(lina, page_of(app), f"/apps/{app.ident}/schedules/go", is_on="yes")
+        assert (answer.status_code, answer.location) == (303, place)
+        assert 'role="alert"' in lina.get(page_of(app)).text
+        assert "next on" not in lina.get(page_of(app)).text

@@ -14,7 +14,10 @@ function report(control) {
   if (isWrong) control.setAttribute("aria-invalid", "true");
   else control.removeAttribute("aria-invalid");
   field.classList.toggle("field-wrong", isWrong);
-  message.hidden = !isWrong;
+  // A sentence that is over leaves its place empty: were the form to close up while a button is
+  // pressed, the button would slip away from under the pointer and hear no click.
+  message.hidden &&= !isWrong;
+  message.style.visibility = isWrong ? "" : "hidden";
   message.querySelector("span").textContent = control.validationMessage;
 }
 

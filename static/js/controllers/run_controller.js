@@ -90,7 +90,7 @@ export default function connect(stage) {
     if (event.defaultPrevented) return;
     event.preventDefault();
     const form = event.target;
-    const response = await post(form.action, new FormData(form)).catch(() => null);
+    const response = await post(form.getAttribute("action"), new FormData(form)).catch(() => null);
     if (response?.status === 422) {
       question.replaceChildren(fragment(await response.text()));
     } else if (response?.ok) {
@@ -98,7 +98,9 @@ export default function connect(stage) {
     } else {
       say(label("Lost"));
       form.ariaBusy = null;
-      form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+      const button = form.querySelector("button[aria-busy]");
+      button?.removeAttribute("aria-busy");
+      if (button?.dataset.label) button.querySelector("span").textContent = button.dataset.label;
     }
   }
 
