@@ -1,5 +1,6 @@
 """The shipped apps beyond the road's three: what each does, without a store."""
 
+import json
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -59,7 +60,7 @@ def captions(node: Any) -> Iterator[str]:
         yield from map(str, node.get("enum", ()))
 
 
-@pytest.mark.parametrize("name", ["minutes", "spreadsheet"])
+@pytest.mark.parametrize("name", ["minutes", "spreadsheet", "webreader"])
 def test_the_samples_of_an_app_hold_without_the_model(name: str) -> None:
     bundle = open_bundle(build(PLUGINS / name))
     store = Simulator(app_of(name), permissions=bundle.manifest.permissions - {"llm.generate"})
@@ -215,6 +216,43 @@ def test_the_tutor_needs_somebody_who_answers() -> None:
     with pytest.raises(HostError) as refused:
         Simulator(app_of("tutor"), llm=["Oui."]).run("lesson")
     assert refused.value.code == "form.no-page"
+
+
+def article_at(host: str, title: str) -> str:
+    """The address that Wikipedia answers with an article's plain text."""
+    return (
+        f"https://{host}/w/api.php?action=query&prop=extracts&explaintext=1&redirects=1"
+        f"&format=json&formatversion=2&titles={title}"
+    )
+
+
+def read(article: str, answer: Any, **given: Any) -> Result:
+    address = article_at("ar.wikipedia.org", "%D8%B4%D8%A7%D9%8A%20x")
+    store = Simulator(app_of("webreader"), llm=["It is tea."], web={address: answer})
+    return store.run("read", article=article, language="Arabic", **given)
+
+
+def test_the_web_reader_understands_a_title_and_an_address() -> None:
+    page = {"title": "شاي", "extract": "الشاي مشروب يشربه الناس في كل مكان من العالم."}
+    answer = json.dumps({"query": {"pages": [page]}})
+    for article in (" شاي x", "https://ar.m.wikipedia.org/wiki/%D8%B4%D8%A7%D9%8A_x"):
+        said = read(article, answer)
+        assert said.text.startswith("## شاي\n\n[ar.wikipedia.org]")
+        assert said.text.endswith("- الشاي مشروب يشربه الناس في كل مكان من العالم.\n")
+        assert [call.op for call in said.host_calls] == ["output.progress", "http.fetch"]
+    assert read("شاي x", answer, summary=True).text.endswith("model's words\n\nIt is tea.")
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"query": {"pages": [{"title": "x", "missing": true}]}}', "{}"]
+)
+def test_the_web_reader_says_that_there_is_no_such_article(answer: str) -> None:
+    assert "no article “شاي x” on ar.wikipedia.org" in read("شاي x", answer).text
+
+
+def test_the_web_reader_says_that_the_web_does_not_answer_well() -> None:
+    with pytest.raises(HostError, match=r"ar\.wikipedia\.org answered 503"):
+        read("شاي x", (503, ""))
 
 
 def test_the_companion_needs_its_permission() -> None:
