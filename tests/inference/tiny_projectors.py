@@ -18,6 +18,7 @@ def write_projector(path: Path, *, width: int = WIDTH, kind: str = "mlp") -> Pat
 
     Args:
         width: of the rows; a model of another width cannot use them.
+        kind: `gemma3` makes 4 rows, each of which knows the ones behind it as well.
     """
     rng = np.random.default_rng(3)
 
@@ -42,10 +43,17 @@ def write_projector(path: Path, *, width: int = WIDTH, kind: str = "mlp") -> Pat
     writer.add_tensor("v.position_embd.weight", draw(PICTURE_TOKENS, EYES_WIDTH))
     for name in ("attn_q", "attn_k", "attn_v", "attn_out", "ffn_up", "ffn_down"):
         writer.add_tensor(f"v.blk.0.{name}.weight", draw(EYES_WIDTH, EYES_WIDTH))
-    writer.add_tensor("mm.0.weight", draw(width, EYES_WIDTH))
-    writer.add_tensor("mm.0.bias", draw(width))
-    writer.add_tensor("mm.2.weight", draw(width, width))
-    writer.add_tensor("mm.2.bias", draw(width))
+    if kind == "gemma3":
+        writer.add_uint32("clip.vision.projector.scale_factor", 2)
+        writer.add_tensor("v.blk.0.ln1.weight", np.ones(EYES_WIDTH, np.float32))
+        writer.add_tensor("v.blk.0.ln2.weight", np.ones(EYES_WIDTH, np.float32))
+        writer.add_tensor("mm.input_projection.weight", draw(EYES_WIDTH, width))
+        writer.add_tensor("mm.soft_emb_norm.weight", np.ones(EYES_WIDTH, np.float32))
+    else:
+        writer.add_tensor("mm.0.weight", draw(width, EYES_WIDTH))
+        writer.add_tensor("mm.0.bias", draw(width))
+        writer.add_tensor("mm.2.weight", draw(width, width))
+        writer.add_tensor("mm.2.bias", draw(width))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -13,6 +13,7 @@ from marketplace.inference.ports import (
     Message,
     ModelUnavailable,
     QueueFull,
+    Scored,
 )
 from tests.inference.conftest import require_llama
 from tests.inference.engine.conftest import Bench
@@ -44,6 +45,12 @@ def look(*pictures: bytes, content: str = "what is this", **given: Any) -> Any:
 def said(bench: Bench, *pictures: bytes, **given: Any) -> str:
     [events] = bench.answer(look(*pictures, **given))
     return text_of(events)
+
+
+def scores(bench: Bench, *pictures: bytes) -> list[float]:
+    """How sure the model was of each token; finer than which ones it took."""
+    [events] = bench.answer(look(*pictures, logprobs=0))
+    return [event.logprob for event in events if isinstance(event, Scored)]
 
 
 def test_an_answer_depends_on_the_picture_and_is_the_same_again(seeing: Bench) -> None:
@@ -141,6 +148,20 @@ def test_a_model_without_a_projector_refuses_pictures(bench: Any, noise: Path) -
     with pytest.raises(BadGeneration, match="cannot see pictures"):
         blind.engine.submit(0, look(make_picture()))
     assert isinstance(blind.answer(look())[0][-1], Finished)
+
+
+def test_a_projector_whose_rows_know_the_ones_behind_them_sees_and_texts_stay_as_they_are(
+    bench: Any, noise: Path, tmp_path: Path
+) -> None:
+    gemma = write_projector(tmp_path / "gemma.gguf", kind="gemma3")
+    seer = bench(noise, projector=gemma, max_sequences=2, context=512)
+    eyes, before = seer.engine._eyes, scores(seer)
+    assert not eyes.is_causal
+    whole = scores(seer, make_picture(1))
+    assert scores(seer, make_picture(1)) == pytest.approx(whole, abs=1e-5)
+    assert scores(seer) == pytest.approx(before, abs=1e-5)
+    eyes.is_causal = True
+    assert scores(seer, make_picture(1)) != pytest.approx(whole, abs=1e-5)
 
 
 def test_a_projector_of_another_model_is_refused(noise: Path, tmp_path: Path) -> None:
