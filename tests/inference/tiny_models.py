@@ -34,7 +34,7 @@ class Extra:
     sections: bool = False
 
 
-def write_alphabet(path: Path, *, licence: str | None = None) -> Path:
+def write_alphabet(path: Path, *, licence: str | None = None, template: str = TEMPLATE) -> Path:
     """A model that answers everything with `abc…xyz` and then ends.
 
     Attention and feed-forward are zero, so what follows a token depends on that token alone:
@@ -48,7 +48,8 @@ def write_alphabet(path: Path, *, licence: str | None = None) -> Path:
     for token, successor in pairwise(chain):
         output[successor] = embedding[token]
     zeros = {name: np.zeros(shape, np.float32) for name, shape in _layer_shapes().items()}
-    _write(path, "Alphabet", embedding, output, [zeros] * LAYERS, licence=licence)
+    extra = Extra(template=template)
+    _write(path, "Alphabet", embedding, output, [zeros] * LAYERS, licence=licence, extra=extra)
     return path
 
 

@@ -18,7 +18,7 @@ from marketplace.inference.ports import (
 from tests.inference.conftest import require_llama
 from tests.inference.engine.conftest import Bench
 from tests.inference.engines import end_of, make_generation, text_of
-from tests.inference.tiny_models import write_noise
+from tests.inference.tiny_models import LETTERS, write_alphabet, write_noise
 from tests.inference.tiny_projectors import PICTURE_TOKENS, make_picture, write_projector
 
 
@@ -148,6 +148,16 @@ def test_a_model_without_a_projector_refuses_pictures(bench: Any, noise: Path) -
     with pytest.raises(BadGeneration, match="cannot see pictures"):
         blind.engine.submit(0, look(make_picture()))
     assert isinstance(blind.answer(look())[0][-1], Finished)
+
+
+def test_nothing_is_guessed_from_where_a_picture_stands(bench: Any, tmp_path: Path) -> None:
+    template = "{% for message in messages %}{{ message.content }}{% endfor %}\n"
+    alphabet = write_alphabet(tmp_path / "alphabet.gguf", template=template)
+    seer = bench(alphabet, projector=write_projector(tmp_path / "eyes.gguf"), max_sequences=1)
+    # What the answer begins with stands before the picture, so the picture would be what follows.
+    spelled = (Message("user", "abcdef"), Message("user", "", (make_picture(1),)))
+    [events] = seer.answer(make_generation(messages=spelled, max_tokens=40))
+    assert text_of(events) == "".join(LETTERS)
 
 
 def test_a_projector_whose_rows_know_the_ones_behind_them_sees_and_texts_stay_as_they_are(
