@@ -75,6 +75,7 @@ def _do(job: dict[str, Any], model: Model, send: Send) -> None:
         llm=model,
         entitlements=job["entitlements"],
         permissions=job["permissions"],
+        settings=job["settings"],
         on_call=heard,
     )
     uploads = {

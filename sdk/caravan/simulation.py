@@ -173,7 +173,11 @@ class Desk:
     def _form_ask(self, payload: dict[str, Any]) -> dict[str, Any]:
         answer = next(self.answers, None)
         if answer is None:
-            raise HostError("form.no-page", "Nobody sees this run, so nobody can be asked.")
+            raise HostError(
+                "form.no-page",
+                "Nobody sees this run, so nobody can be asked. Give it what the person says: "
+                "answers=[…] of a Simulator, --reply of caravan run.",
+            )
         if problems := schema.check(dict(answer), payload["schema"]):
             raise HostError("form.answer", " ".join(problems.values()))
         return dict(answer)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from caravan import bundle, native, workbench
 from caravan.cli.model import Upstream
+from caravan.cli.project import settings_of
 from caravan.errors import HostError
 from caravan.findings import BundleRefused
 from caravan.manifest import Manifest
@@ -119,6 +120,7 @@ class NativeBench:
             "store": self._upstreams.store,
             "token": self._upstreams.token,
             "entitlements": list(self._upstreams.entitlements),
+            "settings": settings_of(manifest),
         }
 
     def _lines(self, job: Line, limit_s: int) -> Iterator[Line]:
@@ -228,7 +230,7 @@ class SandboxBench:
             pieces=lambda payload, _turn: model(payload),
             entitlements=self._upstreams.entitlements,
             permissions=manifest.permissions,
-            settings={each.name: each.default for each in manifest.setting if each.default},
+            settings=settings_of(manifest),
             answers=iter(()),
             web={},
             kv=self._kv,

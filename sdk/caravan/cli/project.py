@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from caravan import forms
+from caravan import forms, preferences
 from caravan.cli.output import Exit, Failure
 from caravan.findings import BundleRefused
 from caravan.manifest import Manifest
@@ -40,6 +40,11 @@ def manifest_of(folder: Path) -> Manifest:
             rule=refused.rule,
             fix="See everything that is wrong with: caravan check",
         ) from None
+
+
+def settings_of(manifest: Manifest) -> dict[str, Any]:
+    """What `ctx.settings` has of a person who has set nothing: the manifest's defaults."""
+    return preferences.known_to_app([each.model_dump() for each in manifest.setting], {}, ())
 
 
 def values_of(pairs: Iterable[tuple[str, str]], schema: Mapping[str, Any]) -> dict[str, Any]:

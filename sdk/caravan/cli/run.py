@@ -1,5 +1,6 @@
 """`caravan run`: one run in the terminal, with a pretended store."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import click
 
 from caravan.cli.output import Exit, Failure, json_option, say_json
-from caravan.cli.project import manifest_of, values_of
+from caravan.cli.project import manifest_of, settings_of, values_of
 from caravan.errors import CaravanError, InvalidInput, UnknownAction
 from caravan.native import load_app
 from caravan.testing import DEFAULT_ANSWER, Result, Simulator
@@ -20,6 +21,9 @@ from caravan.testing import DEFAULT_ANSWER, Result, Simulator
     "--path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path()
 )
 @click.option("--answer", multiple=True, help="What the pretended model says; may be repeated.")
+@click.option(
+    "--reply", multiple=True, help="What the person says to a form, as JSON; may be repeated."
+)
 @click.option("--own", multiple=True, help="A product the person has bought; may be repeated.")
 @click.option("--locale", default="en", show_default=True, help="The person's language.")
 @json_option
@@ -29,6 +33,7 @@ def run(
     values: tuple[str, ...],
     path: Path,
     answer: tuple[str, ...],
+    reply: tuple[str, ...],
     own: tuple[str, ...],
     locale: str,
     as_json: bool,
@@ -36,6 +41,7 @@ def run(
     """Run ACTION of the app here once, with a pretended model and the manifest's permissions.
 
     A field of a group is place.city=Fes, one of a table rows.0.city=Fes, and a file notes=@a.txt.
+    A form in the middle of the run has one --reply after the other: --reply '{"number": 7}'.
 
     Example: caravan run shorten text="A long text" sentences=1 --answer "Short."
     """
@@ -50,6 +56,8 @@ def run(
             llm=[[each] for each in answer] or DEFAULT_ANSWER,
             entitlements=own,
             permissions=manifest.permissions,
+            settings=settings_of(manifest),
+            answers=[_reply(each) for each in reply],
             locale=locale,
         ).run(action, **given)
     except (InvalidInput, UnknownAction) as error:
@@ -69,6 +77,21 @@ def _pair(text: str) -> tuple[str, str]:
             fix='Write key=value, such as text="A long text".',
         )
     return key, value
+
+
+def _reply(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Failure(
+            Exit.USAGE,
+            f"“{text}” is no answer to a form.",
+            rule="run.reply",
+            fix="""Write the form's fields as a JSON object, such as --reply '{"number": 7}'.""",
+        )
+    return found
 
 
 def _say(result: Result, *, as_json: bool) -> None:

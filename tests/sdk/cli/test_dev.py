@@ -150,6 +150,17 @@ def test_an_app_that_fails_tells_its_line(server: DevServer) -> None:
     assert events[-1][1] == {"state": "failed"}
 
 
+def test_settings_have_their_defaults_false_and_nought_too(server: DevServer) -> None:
+    with (server.folder / "caravan.toml").open("a") as manifest:
+        for name, kind, default in (("short", "boolean", "false"), ("rows", "integer", "0")):
+            manifest.write(f'[[setting]]\nname = "{name}"\ntype = "{kind}"\nlabel = "{name} one"\n')
+            manifest.write(f"default = {default}\n")
+    (server.folder / "app.py").write_text(
+        APP.replace("yield text", "yield str(dict(ctx.settings))")
+    )
+    assert "{'short': False, 'rows': 0}" in text_of(run(server, text="a"))
+
+
 def test_an_app_that_prints_or_ends_the_process_breaks_nothing(server: DevServer) -> None:
     (server.folder / "app.py").write_text(APP.replace("yield text", "print('x'); yield text"))
     assert text_of(run(server, text="a")).startswith("a")

@@ -223,3 +223,43 @@ def test_run_ends_with_a_code_and_a_rule(
     ended = terminal.run("run", *words, "--path", garden, "--json")
     assert ended.exit_code == code
     assert json.loads(ended.stdout)["error"]["rule"] == rule
+
+
+ASKING = """
+from dataclasses import dataclass
+from caravan import App, Context, Form
+
+app = App()
+
+
+@dataclass
+class Guess:
+    number: int
+
+
+@app.action("Guess")
+def guess(ctx: Context):
+    shown = dict(ctx.settings)
+    found = yield Form(Guess, "Which number?")
+    yield f"{found.number} {shown}"
+"""
+SHORT = """
+[[setting]]
+name = "short"
+type = "boolean"
+label = "Short"
+default = false
+"""
+
+
+def test_a_form_in_the_middle_of_a_run_has_its_reply_and_settings_their_defaults(
+    terminal: Terminal,
+) -> None:
+    folder = write_folder(
+        terminal.folder / "asks", {"app.py": ASKING, "caravan.toml": MANIFEST + SHORT}
+    )
+    words = ("run", "guess", "--path", folder)
+    assert terminal.json(*words, "--reply", '{"number": 7}')["text"] == "7 {'short': False}"
+    assert terminal.json(*words, "--reply", "{}")["error"]["rule"] == "form.answer"
+    assert terminal.json(*words, "--reply", "seven")["error"]["rule"] == "run.reply"
+    assert terminal.json(*words)["error"]["rule"] == "form.no-page"
