@@ -66,7 +66,8 @@ class Llm:
             temperature: 0 for the likeliest words, about 1 for variety.
             json_schema: makes the whole answer one JSON text that fits this schema.
             images: PNG or JPEG pictures that belong to the last message; only for a model that
-                sees, which the manifest asks for with `vision = true` in [model].
+                sees, which the manifest asks for with `vision = true` in [model]. 8 in a
+                conversation, and about 750 KiB together: a call has 1 MiB, and carries base64.
         """
         asked = _generation(
             prompt,

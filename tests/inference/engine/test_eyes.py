@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,21 @@ def test_a_file_that_is_no_picture_is_refused(seeing: Bench, picture: bytes, wor
     assert isinstance(error, BadGeneration)
     assert error.rule == "llm.images"
     assert words in error.message
+
+
+def test_pictures_are_freed_with_their_request(
+    seeing: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mtmd = import_module("marketplace.inference.engine.eyes").mtmd
+    free, freed = mtmd.mtmd_input_chunks_free, []
+
+    def count_and_free(chunks: int) -> None:
+        freed.append(chunks)
+        free(chunks)
+
+    monkeypatch.setattr(mtmd, "mtmd_input_chunks_free", count_and_free)
+    seeing.answer(look(make_picture(1)), look(b"no picture"))
+    assert len(freed) == 2
 
 
 def test_a_flood_of_pictures_is_told_to_come_back(seeing: Bench) -> None:
