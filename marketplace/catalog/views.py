@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlmodel import Session
 
@@ -93,7 +93,8 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
             panel_for=panel_for,
             ratings_for=ratings_for,
         )
-        return render_template("catalog/app.html", page=page)
+        address = current_app.config["PUBLIC_URL"] + url_for("catalog.app", ident=ident)
+        return render_template("catalog/app.html", page=page, address=address)
 
     @bp.get("/apps/<ident>/icon")
     def icon(ident: str) -> ResponseReturnValue:

@@ -1,0 +1,109 @@
+"""The store for programs: what they may read, and that what they read is well formed."""
+
+import re
+import xml.etree.ElementTree as ET
+from html import unescape
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlmodel import Session
+
+from marketplace.catalog import queries_feeds, views, views_feeds, views_ratings
+from marketplace.catalog.models import App, AppState, Release
+from marketplace.infra.blobs import Blobs
+from marketplace.infra.db import Database
+from marketplace.kernel.ids import AccountId, AppId
+from marketplace.runs.pages import Panel
+from tests.factories.catalog import make_app, make_listed
+from tests.factories.pages import make_store
+
+SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
+NASTY = 'A & <b>"B"</b> \x01\u202e]]></title>'
+
+
+def panel_for(_session: Session, app: App, _release: Release | None) -> Panel:
+    return Panel(app=app, actions=[], chosen="", is_signed_in=False)
+
+
+def has_bought(_session: Session, _person_id: AccountId, _app_id: AppId) -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """Made once: compiling its templates takes longer than the tests."""
+    return make_store(
+        database,
+        views.blueprint(Blobs(tmp_path_factory.mktemp("blobs")), panel_for, has_bought),
+        views_ratings.blueprint(has_bought),
+        views_feeds.bp,
+        publishing__portal="/portal/",
+        runs__start="/apps/<ident>/runs",
+        billing__checkout="/checkout/<product_id>",
+    )
+
+
+@pytest.fixture
+def client(app: Flask, empty_database: Database) -> FlaskClient:
+    return app.test_client()
+
+
+def test_programs_are_led_to_every_listed_app_and_kept_from_what_is_private(
+    client: FlaskClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.writing() as session:
+        for number in range(3):
+            make_listed(session, ident=f"tests.app{number}")
+        make_app(session, ident="tests.hidden", state=AppState.HIDDEN)
+    monkeypatch.setattr(queries_feeds, "APPS_A_FILE", 2)
+    robots = client.get("/robots.txt").text
+    assert "Disallow: /accounts/" in robots
+    [index] = re.findall(r"Sitemap: https?://[^/]+(/.*)", robots)
+    found = []
+    for place in ET.fromstring(client.get(index).text).iter(f"{SITEMAP}loc"):
+        path = "/" + str(place.text).split("/", 3)[3]
+        found += [loc.text for loc in ET.fromstring(client.get(path).text).iter(f"{SITEMAP}loc")]
+    apps = [address for address in found if address and "/apps/" in address]
+    assert [address.rpartition("/")[2] for address in apps] == [
+        f"tests.app{number}" for number in range(3)
+    ]
+    assert len([address for address in found if address and "/categories/" in address]) == 8
+
+
+def test_the_feed_is_xml_whatever_an_app_is_called(client: FlaskClient, database: Database) -> None:
+    with database.writing() as session:
+        make_listed(session, ident="tests.nasty", name=NASTY)
+    answer = client.get("/feeds/new.xml")
+    assert answer.mimetype == "application/rss+xml"
+    [item] = ET.fromstring(answer.text).iter("item")
+    assert item.findtext("title") == 'A & <b>"B"</b> ]]></title>'
+    assert str(item.findtext("link")).endswith("/apps/tests.nasty")
+
+
+def test_an_app_shows_itself_where_it_is_shared_and_nothing_breaks_out_of_it(
+    client: FlaskClient, database: Database
+) -> None:
+    with database.writing() as session:
+        make_listed(session, ident="tests.nasty", name='"><script>alert(1)')
+    page = client.get("/apps/tests.nasty").text
+    shown = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)">', page))
+    assert unescape(shown["title"]).startswith('"><script>alert(1)')
+    assert shown["url"].endswith("/apps/tests.nasty")
+    with client.get("/static/" + shown["image"].partition("/static/")[2]) as picture:
+        assert picture.mimetype == "image/png"
+    assert "<script>alert(1)" not in page
+
+
+def test_the_store_can_be_installed_and_says_when_it_cannot_be_reached(
+    client: FlaskClient,
+) -> None:
+    manifest = client.get("/manifest.webmanifest?lang=ar").get_json()
+    assert (manifest["scope"], manifest["dir"]) == ("/", "rtl")
+    for icon in manifest["icons"]:
+        with client.get(icon["src"]) as picture:
+            assert (picture.status_code, picture.mimetype) == (200, icon["type"])
+    with client.get("/sw.js") as worker:
+        assert worker.mimetype == "text/javascript"
+        assert worker.cache_control.no_cache
+    assert "The store cannot be reached" in client.get("/offline?lang=en").text
