@@ -76,6 +76,11 @@ class Turns(Generic[type_account]):
             account.counter = max(account.counter, self._level)
         return account
 
+    def waiting_of(self, name: str) -> int:
+        """How many requests of an account wait, if there is one."""
+        account = self._accounts.get(name)
+        return 0 if account is None else account.waiting
+
     def enlist(self, account: type_account) -> None:
         """Give an account that has something waiting its turn among the others."""
         if not account.is_listed:
@@ -143,6 +148,10 @@ class FairQueue(Generic[type_item]):
         account = house.people.account(person)
         account.app = house
         return account
+
+    def waiting_of(self, app: str) -> int:
+        """How many items of an app wait."""
+        return self._apps.waiting_of(app)
 
     def push(
         self, person: Person[type_item], key: Hashable, item: type_item, *, is_back: bool = False

@@ -73,7 +73,7 @@ class EngineHost:
         self._intake.submit(self._prepare, key, request)
 
     def cancel(self, key: Hashable) -> None:
-        """End a request by the next step."""
+        """End a request at once."""
         self._intake.submit(self._withdraw, key)
 
     def forget(self, release: str) -> None:

@@ -1,6 +1,6 @@
 """How fast the machine reads and writes, as measured, and how much a step may take on. Pure."""
 
-from marketplace.inference.sequences import Capacity, Step
+from marketplace.inference.sequences import Capacity, Chunk, Lane, Step
 
 SMOOTHING = 0.2  # weight of the newest measurement in a running mean
 FIRST_CHUNK = 256  # prompt tokens of a step until one was measured
@@ -52,14 +52,44 @@ class Pace:
         room = self._capacity.batch_tokens - decoding
         if decoding:
             room = min(room, self._capacity.prefill_chunk)
-        if self._prefill_tokens_per_s is None:
-            return min(room, FIRST_CHUNK)
         step_s = self._capacity.step_s
         if self.can_stop:
             patience_s = self.stall_s - waited_s if decoding else LONG_STEP_S
             step_s = max(step_s, min(LONG_STEP_S, patience_s))
-        in_time = self._prefill_tokens_per_s * step_s
-        return room if in_time >= room else min(room, max(LEAST_CHUNK, int(in_time)))
+        return min(room, self._in_time(step_s))
+
+    def chunks(self, lane: Lane, waited_s: float) -> tuple[Chunk, ...]:
+        """The prompt tokens of a step: whose app, then who, was given least comes first."""
+        ready = [sequence for sequence in lane.prefilling if sequence.waits_for is None]
+        ready.sort(key=lambda s: (s.person.app.counter, s.person.counter, s.admission))
+        usual = budget = self.prefill_budget(len(lane.decoding), waited_s)
+        # A short rest costs a step of its own nearly as much as a long one, so it is read as well.
+        most = min(self._capacity.batch_tokens, usual + usual // 2)
+        chunks: list[Chunk] = []
+        for sequence in ready:
+            # Whoever is read to the end waits for no long piece of another app's prompt.
+            if chunks and sequence.person.app is not ready[0].person.app:
+                at_once = self._in_time(self._capacity.step_s)
+                budget = min(budget, at_once - sum(chunk.count for chunk in chunks))
+            # Parts of unequal length are computed one after another, and the smallest slowest.
+            if chunks and budget < min(LEAST_CHUNK, usual // 2):
+                break
+            start = sequence.content.length
+            end, is_picture = sequence.next_run(start)
+            left = end - start
+            if is_picture:
+                # Whoever was given less is read first, and the picture in the step after.
+                return _in_order(chunks) or (Chunk(sequence, start, left, is_picture=True),)
+            chunk = Chunk(sequence, start, left if left <= most else min(left, budget))
+            chunks.append(chunk)
+            budget -= chunk.count
+            most = budget
+        return _in_order(chunks)
+
+    def _in_time(self, step_s: float) -> int:
+        """Prompt tokens that are read in a step of so many seconds."""
+        tokens_per_s = self._prefill_tokens_per_s
+        return FIRST_CHUNK if tokens_per_s is None else max(LEAST_CHUNK, int(tokens_per_s * step_s))
 
     @property
     def stall_s(self) -> float:
@@ -96,3 +126,7 @@ class Pace:
             if known is not None:
                 cost = min(HIGHEST_DECODE_COST, took_s / len(step.decoding) * known)
                 self.decode_cost += SMOOTHING * (cost - self.decode_cost)
+
+
+def _in_order(chunks: list[Chunk]) -> tuple[Chunk, ...]:
+    return tuple(sorted(chunks, key=lambda chunk: chunk.sequence.place))

@@ -15,12 +15,11 @@ import numpy as np
 from marketplace.inference import fairness
 from marketplace.inference.fairness import App, FairQueue
 from marketplace.inference.ledger import Ledger, Transfer
-from marketplace.inference.pace import LEAST_CHUNK, Pace
+from marketplace.inference.pace import Pace
 from marketplace.inference.ports import BadGeneration, QueueFull
 from marketplace.inference.prefixes import Content, coming
 from marketplace.inference.sequences import (
     Capacity,
-    Chunk,
     Lane,
     Request,
     Sequence,
@@ -94,8 +93,8 @@ class Scheduler:
             )
         if request.key in self._sequences:
             raise BadGeneration("A request with this number is being answered already.")
+        self.refuse_when_full(request.app)
         person = self._queue.person(request.app, request.person, weight=request.weight)
-        self._refuse_when_full(person.app)
         max_tokens = min(request.max_tokens, room)
         tokens = np.empty(prompt_tokens + max_tokens, dtype=np.int32)
         tokens[:prompt_tokens] = request.prompt
@@ -120,6 +119,26 @@ class Scheduler:
         self._queue.push(person, sequence.key, sequence)
         self._sequences[sequence.key] = sequence
         return sequence
+
+    def refuse_when_full(self, app: str) -> None:
+        """Raise QueueFull when one more request of an app would be one too many."""
+        retry_after_s = self.retry_after_s()
+        # A free slot takes up a waiting request at the next plan, so it counts as room.
+        free_slots = max(0, self.capacity.slots - self._ledger.live)
+        if self._queue.waiting_of(app) >= self.capacity.queue_per_app + free_slots:
+            raise QueueFull(
+                f"{self.capacity.queue_per_app} requests of this app are waiting already. "
+                f"Try again in {retry_after_s} s.",
+                retry_after_s=retry_after_s,
+                rule="llm.queue",
+            )
+        if self._queue.waiting >= self.capacity.queue_total + free_slots:
+            raise QueueFull(
+                f"The language model has {self._queue.waiting} requests waiting already. "
+                f"Try again in {retry_after_s} s.",
+                retry_after_s=retry_after_s,
+                rule="llm.queue",
+            )
 
     def retry_after_s(self) -> int:
         """When one app's next waiting request is likely to be admitted, in whole seconds.
@@ -154,7 +173,7 @@ class Scheduler:
         """Read or write. Computed in one step the two would cost the sum of both."""
         waited_s = now - lane.written_at if lane.has_read else 0.0
         is_due = lane.has_read and waited_s >= self._pace.stall_s
-        if not (lane.decoding and is_due) and (chunks := self._chunks(lane, waited_s)):
+        if not (lane.decoding and is_due) and (chunks := self._pace.chunks(lane, waited_s)):
             return Step(adapter, transfers, chunks=chunks, can_stop=self._pace.can_stop)
         return Step(adapter, transfers, lane.decoding)
 
@@ -376,49 +395,3 @@ class Scheduler:
         self._ledger.close(content, now)
         sequence.was_read(sequence.unread)
         fairness.leave(sequence.person)
-
-    def _chunks(self, lane: Lane, waited_s: float) -> tuple[Chunk, ...]:
-        """The prompt tokens of a step: whose app, then who, was given least comes first."""
-        ready = [sequence for sequence in lane.prefilling if sequence.waits_for is None]
-        ready.sort(key=lambda s: (s.person.app.counter, s.person.counter, s.admission))
-        usual = budget = self._pace.prefill_budget(len(lane.decoding), waited_s)
-        # A short rest costs a step of its own nearly as much as a long one, so it is read as well.
-        most = min(self.capacity.batch_tokens, usual + usual // 2)
-        chunks: list[Chunk] = []
-        for sequence in ready:
-            # Parts of unequal length are computed one after another, and the smallest slowest.
-            if chunks and budget < min(LEAST_CHUNK, usual // 2):
-                break
-            start = sequence.content.length
-            end, is_picture = sequence.next_run(start)
-            left = end - start
-            if is_picture:
-                # Whoever was given less is read first, and the picture in the step after.
-                return self._in_order(chunks) or (Chunk(sequence, start, left, is_picture=True),)
-            chunk = Chunk(sequence, start, left if left <= most else min(left, budget))
-            chunks.append(chunk)
-            budget -= chunk.count
-            most = budget
-        return self._in_order(chunks)
-
-    def _in_order(self, chunks: list[Chunk]) -> tuple[Chunk, ...]:
-        return tuple(sorted(chunks, key=lambda chunk: chunk.sequence.place))
-
-    def _refuse_when_full(self, app: "App[Sequence]") -> None:
-        retry_after_s = self.retry_after_s()
-        # A free slot takes up a waiting request at the next plan, so it counts as room.
-        free_slots = max(0, self.capacity.slots - self._ledger.live)
-        if app.waiting >= self.capacity.queue_per_app + free_slots:
-            raise QueueFull(
-                f"{self.capacity.queue_per_app} requests of this app are waiting already. "
-                f"Try again in {retry_after_s} s.",
-                retry_after_s=retry_after_s,
-                rule="llm.queue",
-            )
-        if self._queue.waiting >= self.capacity.queue_total + free_slots:
-            raise QueueFull(
-                f"The language model has {self._queue.waiting} requests waiting already. "
-                f"Try again in {retry_after_s} s.",
-                retry_after_s=retry_after_s,
-                rule="llm.queue",
-            )

@@ -136,7 +136,7 @@ class Seat:
             raise
 
     def withdraw(self, key: Hashable) -> None:
-        """End a request by the next step; unknown ones are ignored."""
+        """End a request at once; unknown ones are ignored."""
         if self._waiting.pop(key, None) is not None:
             self._emit_on([(key, Finished("cancelled", Usage(), self.file.title))])
         elif key in self._open:

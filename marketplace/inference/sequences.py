@@ -205,7 +205,7 @@ class Step:
     Both `decoding` and `chunks` are ordered by place.
 
     Args:
-        can_stop: it is a long one, to be broken off when somebody comes or leaves.
+        can_stop: it is a long one, to be broken off when another app comes.
     """
 
     adapter: str | None = None
@@ -218,6 +218,18 @@ class Step:
     def is_empty(self) -> bool:
         """Whether there is nothing to compute."""
         return not self.decoding and not self.chunks
+
+    @property
+    def sequences(self) -> tuple[Sequence, ...]:
+        """Whom it is computed for."""
+        return (*self.decoding, *(chunk.sequence for chunk in self.chunks))
+
+    @property
+    def is_mostly_over(self) -> bool:
+        """Whether most of its tokens are for requests that have ended meanwhile."""
+        counts = [1] * len(self.decoding) + [chunk.count for chunk in self.chunks]
+        over = (n for s, n in zip(self.sequences, counts, strict=True) if s.state is State.ENDED)
+        return 2 * sum(over) > sum(counts)
 
 
 @dataclass(slots=True, eq=False)

@@ -5,23 +5,22 @@ from collections.abc import Callable, Hashable
 from collections.abc import Sequence as Listing
 from itertools import count
 from math import isfinite
-from queue import Empty, SimpleQueue
+from threading import Condition, Lock
 
 import numpy as np
 
 from marketplace.inference.engine.adapters import set_adapter
 from marketplace.inference.engine.context import ComputeFailed, Context, NoRoom, Stopped, type_rows
-from marketplace.inference.engine.eyes import CannotSee, Eyes
+from marketplace.inference.engine.eyes import CannotSee, Eyes, Sight
 from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import NO_TOKEN, Candidates
-from marketplace.inference.engine.tickets import Cancel, Forget, Stop, Ticket
+from marketplace.inference.engine.tickets import Ticket
 from marketplace.inference.lookup import Costs
 from marketplace.inference.ports import BadGeneration, Finished, ModelUnavailable, Queued
 from marketplace.inference.scheduler import POSITIONS_TOLD, Scheduler
 from marketplace.inference.scores import scored
-from marketplace.inference.sequences import Capacity, Sequence, Step
+from marketplace.inference.sequences import Capacity, Chunk, Sequence, State, Step
 from marketplace.inference.wire import type_event
-from marketplace.kernel.errors import CaravanError
 
 type_events = list[tuple[Hashable, type_event]]
 
@@ -30,10 +29,13 @@ RATE_WINDOW_S = 2.0
 
 
 class Decoder:
-    """Owns the scheduler and the context; only the thread inside `run` touches them.
+    """Owns the scheduler and the context.
+
+    The thread inside `run` holds the scheduler but for the time in which llama.cpp computes. So a
+    request is queued or turned away, and a wish to stop answered, however long a step takes.
 
     Args:
-        emit: takes the events of one step, from the decode thread; it must not block.
+        emit: takes events, from the decode thread and from those that cancel; it must not block.
         clock: monotonic seconds.
         guesses: most tokens guessed ahead in a step; 0 for a cache that cannot take them back.
         eyes: the model's projector, if it has one.
@@ -54,13 +56,20 @@ class Decoder:
         self._model_name = model.name
         self._ends = model.vocabulary.ends
         self._context = context
+        self._can_stop = capacity.can_stop
         self._scheduler = Scheduler(capacity)
         self._emit = emit
         self._clock = clock
         self._guesses = guesses
         self._costs = Costs()
         self._candidates = Candidates(model.vocab_size)
-        self._inbox: SimpleQueue[Ticket | Cancel | Forget | Stop] = SimpleQueue()
+        self._changed = Condition()
+        # Who waits for the scheduler keeps the door, so that no quick step gets it before them.
+        self._door = Lock()
+        self._is_stopping = False
+        self._forgotten: list[str] = []
+        self._computing: Step | None = None
+        self._leaving: list[Ticket] = []  # what llama.cpp may still be looking at
         self._tickets: dict[Hashable, Ticket] = {}
         self._events: type_events = []
         self._last_token = np.zeros(context.places, dtype=np.int32)
@@ -68,7 +77,6 @@ class Decoder:
         self._decoding: tuple[Sequence, ...] = ()
         self._decoding_places = np.zeros(0, dtype=np.int32)
         self._decoding_tickets: list[Ticket] = []
-        self._reading: frozenset[str] = frozenset()  # the apps whose prompts a step reads
         self._positions_at = 0.0
         self._rate_since, self._rate_tokens, self._rate = clock(), 0, 0.0
         self.step_began_at: float | None = None  # by `clock`; None between steps
@@ -100,76 +108,85 @@ class Decoder:
         is_fresh = self._clock() - self._rate_since < 2 * RATE_WINDOW_S
         return self._rate if is_fresh else 0.0
 
+    def refuse_when_full(self, app: str) -> None:
+        """Raise QueueFull when one more request of an app would be turned away; from any thread."""
+        with self._door, self._changed:
+            self._scheduler.refuse_when_full(app)
+
     def submit(self, ticket: Ticket) -> None:
-        """Hand in a request, from any thread."""
-        self._inbox.put(ticket)
-        if ticket.request.app not in self._reading:
-            self._context.wish(to_stop=True)
+        """Queue a request, from any thread.
+
+        Raises: BadGeneration or QueueFull; the ticket is still the caller's then.
+        """
+        app = ticket.request.app
+        with self._door, self._changed:
+            ticket.sequence = self._scheduler.submit(ticket.request, self._clock())
+            self._tickets[ticket.key] = ticket
+            # Whoever is near the front is told its exact place as it changes, the others once.
+            if (behind := self._scheduler.waiting - 1) > POSITIONS_TOLD:
+                ticket.position = behind
+                self._events.append((ticket.key, Queued(behind)))
+            step = self._computing
+            if step is not None and step.can_stop:
+                reading = {chunk.sequence.person.app.name for chunk in step.chunks}
+                self._context.wish(to_stop=app not in reading)
+            self._changed.notify()
 
     def cancel(self, key: Hashable) -> None:
-        """End a request by the next step, from any thread. Unknown keys are ignored."""
-        self._inbox.put(Cancel(key))
-        self._context.wish(to_stop=True)
+        """End a request at once, from any thread. Unknown keys are ignored.
+
+        A step of which most was for requests that have ended is broken off: others lose less by
+        that than they wait for otherwise.
+        """
+        with self._door, self._changed:
+            if (ticket := self._tickets.get(key)) is None:
+                return
+            self._end(ticket, "cancelled", self._clock())
+            self._flush()
+            if self._computing is not None and self._computing.is_mostly_over:
+                self._context.wish(to_stop=True)
 
     def forget(self, namespace: str) -> None:
-        """Keep nothing of a namespace any more, from any thread."""
-        self._inbox.put(Forget(namespace))
+        """Keep nothing of a namespace from the next step on, from any thread."""
+        with self._door, self._changed:
+            self._forgotten.append(namespace)
+            self._changed.notify()
 
     def stop(self) -> None:
-        """End the loop after the present step, from any thread."""
-        self._inbox.put(Stop())
-        self._context.wish(to_stop=True)
+        """End the loop, from any thread."""
+        with self._door, self._changed:
+            self._is_stopping = True
+            self._context.wish(to_stop=True)
+            self._changed.notify()
 
     def run(self) -> None:
         """Decode until told to stop. Runs in the engine's one decode thread."""
-        while self._take_wishes():
-            self.step_began_at = self._clock()
-            self._step()
-            self._tell_positions()
-            # Booked before the events go out: who sees an answer end sees its time as well.
-            now = self._clock()
-            self.busy_s += now - self._awake_since
-            self._awake_since = now
-            self._flush()
-            self.step_began_at = None
-        for ticket in list(self._tickets.values()):
-            ticket.close()
+        with self._changed:
+            while self._has_work():
+                self.step_began_at = self._clock()
+                self._step()
+                self._tell_positions()
+                # Booked before the events go out: who sees an answer end sees its time as well.
+                now = self._clock()
+                self.busy_s += now - self._awake_since
+                self._awake_since = now
+                self._flush()
+                self.step_began_at = None
+            for ticket in list(self._tickets.values()):
+                ticket.close()
 
-    def _take_wishes(self) -> bool:
-        is_idle = not self._tickets
-        # What is wished from here on is seen below, or breaks off the step that comes.
-        self._context.wish(to_stop=False)
-        while True:
-            try:
-                wish = self._inbox.get(block=is_idle)
-            except Empty:
-                return True
-            if is_idle:
-                self._awake_since = self._clock()
-                is_idle = False
-            if isinstance(wish, Stop):
-                return False
-            if isinstance(wish, Forget):
-                for place in self._scheduler.forget(wish.namespace):
+    def _has_work(self) -> bool:
+        """Wait for a request. Returns whether there is one; there is none at the end."""
+        while not self._is_stopping:
+            for namespace in self._forgotten:
+                for place in self._scheduler.forget(namespace):
                     self._context.forget(place)
-            elif isinstance(wish, Cancel):
-                if (ticket := self._tickets.get(wish.key)) is not None:
-                    self._end(ticket, "cancelled", self._clock())
-            else:
-                self._enqueue(wish)
-
-    def _enqueue(self, ticket: Ticket) -> None:
-        try:
-            ticket.sequence = self._scheduler.submit(ticket.request, self._clock())
-        except CaravanError as error:
-            ticket.close()
-            self._events.append((ticket.key, error))
-            return
-        self._tickets[ticket.key] = ticket
-        # Whoever is near the front is told its exact place as it changes, the others once.
-        if (behind := self._scheduler.waiting - 1) > POSITIONS_TOLD:
-            ticket.position = behind
-            self._events.append((ticket.key, Queued(behind)))
+            self._forgotten.clear()
+            if self._tickets:
+                return True
+            self._changed.wait()
+            self._awake_since = self._clock()
+        return False
 
     def _step(self) -> None:
         began = self._clock()
@@ -184,9 +201,7 @@ class Decoder:
         self._set_adapter(step)
         computing_since = self._clock()
         try:
-            self._reading = frozenset(chunk.sequence.person.app.name for chunk in step.chunks)
-            self._look(step)
-            self._context.compute(can_stop=step.can_stop)
+            self._compute(step)
         except Stopped:
             self._break_off(step, self._clock() - computing_since)
             return
@@ -209,23 +224,37 @@ class Decoder:
         elif outputs:
             self._sample(outputs, now)
 
-    def _look(self, step: Step) -> None:
-        """Put a picture's rows into the batch, where the step reads one."""
-        if not step.chunks or not step.chunks[0].is_picture:
-            return
-        [chunk] = step.chunks
-        sight = self._tickets[chunk.sequence.key].sight
-        assert sight is not None  # only prompts with pictures have such chunks
+    def _look(self, chunk: Chunk, sight: Sight) -> None:
+        """Put a picture's rows into the batch."""
         assert self._eyes is not None
         rows = self._eyes.see(sight.chunks[chunk.start], chunk.count)
         self._context.show(rows, is_causal=self._eyes.is_causal)
 
+    def _compute(self, step: Step) -> None:
+        """Compute the batch, while other threads may queue requests and end them."""
+        if not self._is_stopping:
+            self._context.wish(to_stop=False)
+        picture = next((chunk for chunk in step.chunks if chunk.is_picture), None)
+        sight = None if picture is None else self._tickets[picture.sequence.key].sight
+        self._computing = step
+        self._changed.release()
+        try:
+            if picture is not None and sight is not None:
+                self._look(picture, sight)
+            self._context.compute(can_stop=self._can_stop)
+        finally:
+            with self._door:
+                self._changed.acquire()
+            self._computing = None
+            for ticket in self._leaving:
+                ticket.close()
+            self._leaving.clear()
+
     def _break_off(self, step: Step, took_s: float) -> None:
         self.compute_s += took_s
         self._scheduler.broken_off(took_s)
-        for chunk in step.chunks:
-            place = chunk.sequence.place
-            self._context.transfer(place, place, chunk.sequence.content.length)
+        for sequence in step.sequences:
+            self._context.transfer(sequence.place, sequence.place, sequence.content.length)
 
     def _guess(self, step: Step) -> list[int]:
         """Add to the batch what may come next, where one answer is written alone.
@@ -246,13 +275,15 @@ class Decoder:
     def _check(self, sequence: Sequence, guess: list[int], now: float) -> None:
         """Take the tokens as far as the guess was right and the one after; forget the rest."""
         ticket, place = self._decoding_tickets[0], sequence.place
+        if ticket.is_over:
+            return
         logits = self._context.logits(1 + len(guess))
         self.compute_s += self._clock() - now
         right = taken = 0
         for row, guessed in enumerate([*guess, NO_TOKEN]):
             token = self._pick(ticket, row, logits[row], int(logits[row].argmax()), now)
             taken += token is not None
-            if token != guessed or ticket.key not in self._tickets:
+            if token != guessed or ticket.is_over:
                 break
             # Its keys and values are in the cells already, computed with the guess.
             sequence.hold(sequence.content.length + 1, now)
@@ -312,7 +343,9 @@ class Decoder:
         self.compute_s += self._clock() - now
         best = logits.argmax(axis=1).tolist()
         for row, (ticket, index) in enumerate(outputs):
-            self._pick(ticket, index, logits[row], best[row], now)
+            # Whoever was cancelled while the step was computed has its receipt.
+            if not ticket.is_over:
+                self._pick(ticket, index, logits[row], best[row], now)
         self._measure(len(outputs), now)
 
     def _pick(
@@ -366,7 +399,10 @@ class Decoder:
         assert sequence is not None  # only enqueued tickets are released
         self._scheduler.end(sequence, reason, now, is_lost=is_lost)
         self.cached_tokens += sequence.cached
-        ticket.close()
+        if self._computing is None:
+            ticket.close()
+        else:
+            self._leaving.append(ticket)
         del self._tickets[ticket.key]
         return sequence
 
@@ -381,9 +417,11 @@ class Decoder:
     def _fail(self, step: Step, reason: str) -> None:
         now = self._clock()
         sentence = f"The model could not compute this answer ({reason}). Try again."
-        for sequence in (*step.decoding, *(chunk.sequence for chunk in step.chunks)):
-            ticket = self._tickets[sequence.key]
+        for sequence in step.sequences:
             self._context.forget(sequence.place)
+            if sequence.state is State.ENDED:
+                continue
+            ticket = self._tickets[sequence.key]
             self._release(ticket, "failed", now, is_lost=True)
             self._events.append((ticket.key, ModelUnavailable(sentence, rule="llm.compute")))
 

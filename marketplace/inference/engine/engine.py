@@ -31,6 +31,7 @@ from marketplace.inference.ports import (
 from marketplace.inference.sequences import Capacity, Request
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.tool_calls import Dialect, ToolStream, call_schema, opening_of
+from marketplace.kernel.errors import CaravanError
 
 log = logging.getLogger(__name__)
 
@@ -163,11 +164,13 @@ class Engine:
         self._decoder.stop()
 
     def submit(self, key: Hashable, generation: Generation) -> None:
-        """Prepare a request here and hand it to the decode thread; with pictures, a thread between.
+        """Prepare a request here and queue it; one with pictures in a thread between.
 
         Raises: BadGeneration when its template, schema or grammar cannot be used, or the model
-            cannot do what it asks for, QueueFull when too many with pictures are being prepared.
+            cannot do what it asks for, QueueFull when too many wait or are being prepared.
         """
+        # Asked before the work of reading it: whoever is turned away learns it at once.
+        self._decoder.refuse_when_full(generation.app)
         if not any(message.images for message in generation.messages):
             self._prepare(key, generation)
         elif self._eyes is not None:
@@ -211,7 +214,11 @@ class Engine:
             pieces=vocabulary.pieces if tools is None else vocabulary.marked,
             logprobs=generation.logprobs,
         )
-        self._decoder.submit(ticket)
+        try:
+            self._decoder.submit(ticket)
+        except CaravanError:
+            ticket.close()
+            raise
 
     def _tool_stream(self, generation: Generation) -> ToolStream | None:
         if not generation.tools or self._model.dialect is None:
@@ -252,7 +259,7 @@ class Engine:
         self._embedder.submit(key, embedding)
 
     def cancel(self, key: Hashable) -> None:
-        """End a request by the next step, from any thread."""
+        """End a request at once, from any thread."""
         self._anteroom.cancel(key)
         self._decoder.cancel(key)
         self._embedder.cancel(key)

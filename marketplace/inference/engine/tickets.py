@@ -1,4 +1,4 @@
-"""What other threads hand to the decode thread: requests that are prepared, and wishes."""
+"""What other threads hand to the decoder: requests that are prepared."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from marketplace.inference.engine.adapters import Lease
 from marketplace.inference.engine.eyes import Sight
 from marketplace.inference.engine.sampling import Sampler
 from marketplace.inference.lookup import Lookup
-from marketplace.inference.sequences import Request, Sequence
+from marketplace.inference.sequences import Request, Sequence, State
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +38,11 @@ class Ticket:
         """By which its events are told apart."""
         return self.request.key
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it was answered to its end, or cancelled."""
+        return self.sequence is not None and self.sequence.state is State.ENDED
+
     def close(self) -> None:
         """Free what it holds in C, and the adapter."""
         if self.sight is not None:
@@ -45,21 +50,3 @@ class Ticket:
         self.sampler.close()
         if self.lease is not None:
             self.lease.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """The wish that a request ends at the next step."""
-
-    key: Hashable
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """The wish that nothing is kept of a namespace any more."""
-
-    namespace: str
-
-
-class Stop:
-    """The wish that the loop ends."""

@@ -38,7 +38,10 @@ class Bench:
     def answer(self, *generations: Generation) -> list[list[Any]]:
         """All events of requests that are sent together."""
         for key, generation in enumerate(generations):
-            self.engine.submit(key, generation)
+            try:
+                self.engine.submit(key, generation)
+            except CaravanError as error:  # as the seat of a model does
+                self._events.put([(key, error)])
         return self.collect(len(generations))
 
     def collect(self, count: int) -> list[list[Any]]:
@@ -48,6 +51,13 @@ class Bench:
             for key, event in self._events.get(timeout=30):
                 answers[key].append(event)
         return answers
+
+    def answer_to(self, key: int) -> list[Any]:
+        """All events of the request `key`; what comes for others meanwhile is left out."""
+        events: list[Any] = []
+        while not (events and isinstance(events[-1], ENDS)):
+            events += [event for other, event in self._events.get(timeout=30) if other == key]
+        return events
 
     def close(self) -> None:
         self.engine.stop()
