@@ -45,6 +45,7 @@ class ChatTemplate:
             self._template = environment.from_string(FALLBACK)
         self.dialect: Dialect | None = dialect_of(source or FALLBACK)
         self._bos, self._eos = bos, eos
+        self._wants_parts = not self._shows_texts()
         longest_first = sorted((text for text in control if len(text) > 1), key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
@@ -65,7 +66,11 @@ class ChatTemplate:
                 "operator for a model that has them.",
                 rule="llm.tools",
             )
-        turns = self._disarm([_turn(message, messages, picture) for message in messages])
+        turns: list[dict[str, Any]] = self._disarm(
+            [_turn(message, messages, picture) for message in messages]
+        )
+        if self._wants_parts:
+            turns = [{**turn, "content": _parts(turn["content"])} for turn in turns]
         offered = self._disarm([_function(tool) for tool in tools])
         try:
             return self._template.render(
@@ -82,6 +87,16 @@ class ChatTemplate:
                 "Send at most one system message first, then user and assistant in turn.",
                 rule="llm.template",
             ) from error
+
+    def _shows_texts(self) -> bool:
+        """Whether the template shows a content that is a text, not a list of parts."""
+        word = "caravan"
+        turn = {"role": "user", "content": word}
+        try:
+            shown = self._template.render(messages=[turn], bos_token="", eos_token="")
+        except Exception:  # noqa: BLE001  (a program; why it fails is told where somebody asks)
+            return True
+        return word in shown
 
     def _disarm(self, value: Any) -> Any:
         """The value with every text in it freed of control tokens."""
@@ -105,6 +120,10 @@ def _turn(message: Message, messages: Sequence[Message], picture: str) -> dict[s
         named = (call.name for call in calls if call.id == message.tool_call_id)
         turn["name"] = next(named, "")
     return turn
+
+
+def _parts(content: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": content}]
 
 
 def _called(call: ToolCall) -> dict[str, Any]:

@@ -98,3 +98,14 @@ def test_a_call_whose_arguments_are_no_json_is_refused() -> None:
     wrong = Message("assistant", "", tool_calls=(ToolCall("c1", "weather", "{"),))
     with pytest.raises(BadGeneration, match="'c1' are no JSON"):
         template(WITH_TOOLS).render([wrong])
+
+
+def test_a_template_that_wants_parts_gets_the_text_as_one() -> None:
+    source = (
+        "{% for message in messages %}{{ message.role | capitalize }}:"
+        "{% for part in message.content %}{% if part.type == 'text' %}{{ part.text }}{% endif %}"
+        "{% endfor %}<end>{% endfor %}"
+    )
+    template = ChatTemplate(source, bos="", eos="", control=())
+    seen = Message("user", "what is it", (b"picture",))
+    assert template.render([seen], picture="<look>") == "User:<look>\nwhat is it<end>"
