@@ -16,6 +16,16 @@ f.__code__ = f.__code__.replace(co_code=bytes(range(256)) * 8, co_stacksize=1)
 f()
 """
 
+CALL = "from caravan import _host\n_host.call({!r}, {!r})"
+EMPTY = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+FLOOD = f"""
+from caravan import _host
+while True:
+    try:
+        _host.call("form.ask", {{"schema": {EMPTY}}})
+    except Exception:
+        pass
+"""
 LITTLE_CPU_MS, AMPLE_CPU_MS = 300, 5000
 
 
@@ -172,6 +182,11 @@ FURTHER = {
         "from caravan import _host\n_host.call('output.write', {'kind': 'slot', 'name': 'a'})",
         {"permission.ads.show"},
     ),
+    "a file of nobody": (CALL.format("files.read", {"file": "0" * 32}), {"files.unknown"}),
+    "a file by its path": (CALL.format("files.read", {"file": "../../x"}), {"files.unknown"}),
+    "a form that is none": (CALL.format("form.ask", {"schema": {"type": "x"}}), {"form.schema"}),
+    "a form that nobody answers": (CALL.format("form.ask", {"schema": EMPTY}), {"form.unanswered"}),
+    "forms without end": (FLOOD, {"limit.host_calls"}),
     "a forged entitlement": (
         "from caravan.errors import HostError\nraise HostError('payment.taken', 'Pay again.')",
         {"app.error"},

@@ -40,9 +40,13 @@ host_calls = 300
 [[permission]]
 name = "kv.user"
 reason = "The attack may need it."
+
+[[permission]]
+name = "files.read"
+reason = "The attack may need it."
 """
 NEIGHBOUR = "    yield str(ctx.kv.user.incr('count'))\n"
-ALLOW = "kv.user,llm.generate"
+ALLOW = "kv.user,files.read,llm.generate"
 AT_ONCE = 3
 WAITING = 15
 # Memory that Python may keep for itself after some hundred requests, in MiB.
@@ -187,6 +191,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         CARAVAN_SANDBOX__CPU_MS="1000",
         CARAVAN_SANDBOX__WALL_MS="8000",
         CARAVAN_RUNS__AT_ONCE_PER_PERSON="10",
+        CARAVAN_RUNS__FORM_WAIT_S="1",
     )
     made = Stage(lab, [lab.person() for _ in range(AT_ONCE + 1)])
     states: dict[str, dict[str, Any]] = {}
