@@ -39,7 +39,7 @@ fuzz: ## Try the properties marked `fuzz` on thousands of inputs each, and count
 	CARAVAN_HYPOTHESIS=fuzz $(BIN)/python -m pytest -q -m fuzz -p tests.fuzzing --timeout 3600 tests
 
 translations: ## Extract messages and bring every language's catalogue up to date
-	$(BIN)/pybabel -q extract -F babel.cfg --no-location --omit-header -k _ -k ngettext:1,2 -k noted -o marketplace/translations/messages.pot .
+	$(BIN)/pybabel -q extract -F babel.cfg --no-location --sort-output --omit-header -k _ -k ngettext:1,2 -k noted -o marketplace/translations/messages.pot .
 	$(BIN)/pybabel -q update -i marketplace/translations/messages.pot -d marketplace/translations -N --omit-header --previous
 	rm marketplace/translations/messages.pot
 
