@@ -1,13 +1,11 @@
 """Pictures that developers bring, drawn anew in a process of their own before anybody sees them."""
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from marketplace.infra.pictures import Broke, TooSlow, Unreadable, read_apart
 from marketplace.kernel.errors import Invalid
-from marketplace.publishing.pictures_process import REFUSED
 
 PROGRAM = Path(__file__).with_name("pictures_process.py")
 LONGEST_S = 60
@@ -31,18 +29,12 @@ def redraw(data: bytes, kind: Literal["PNG", "WEBP"], *, widest: int) -> Picture
 
     Raises: BadPicture, with what is wrong in one sentence.
     """
-    # -I: nothing of the caller's environment or folder decides what is imported.
-    command = [sys.executable, "-I", str(PROGRAM), kind, str(widest)]
     try:
-        done = subprocess.run(
-            command, input=data, capture_output=True, timeout=LONGEST_S, check=False, env={}
-        )
-    except subprocess.TimeoutExpired:
+        width, height, drawn = read_apart(PROGRAM, kind, str(widest), data=data, within_s=LONGEST_S)
+    except Unreadable as error:
+        raise BadPicture(str(error)) from None
+    except TooSlow:
         raise BadPicture("It takes too long to read.") from None
-    if done.returncode == REFUSED:
-        raise BadPicture(done.stderr.decode())
-    if done.returncode != 0:
-        raise BadPicture("Reading it broke the reader.")
-    size, _line, drawn = done.stdout.partition(b"\n")
-    width, height = map(int, size.split())
+    except Broke:
+        raise BadPicture("Reading it broke the reader.") from None
     return Picture(drawn, width, height)
