@@ -28,7 +28,6 @@ from benchmarks.support.sides import Ours, Shape, Side, Theirs  # noqa: E402
 from tools import prepare  # noqa: E402
 
 DEMO = ROOT / "models" / "caravan-demo.gguf"
-HEAVY_PAIRS = 2
 PARTS = ("unrelated", "store", "fair", "alone", "growth")
 
 
@@ -194,9 +193,7 @@ def main(
         for prefix, path in chosen.items():
             add(bench.unrelated(path), prefix)
     if "store" in parts:
-        # llama-server reads a large model's instructions for many minutes a pair.
-        few = replace(scale, pairs=min(scale.pairs, HEAVY_PAIRS)) if model is None else scale
-        add(replace(bench, scale=few).store(main_model))
+        add(bench.store(main_model))
     if "fair" in parts:
         add(bench.fair(main_model))
     if "alone" in parts:

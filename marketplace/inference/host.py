@@ -21,6 +21,7 @@ from marketplace.inference.ports import (
 from marketplace.inference.seats import Seat, type_emit, type_request
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.shelf import ModelFile, type_shelf
+from marketplace.inference.turns import Turns
 from marketplace.kernel.errors import CaravanError
 from marketplace.kernel.words import noted
 
@@ -60,8 +61,10 @@ class EngineHost:
         self._seats: dict[Path, Seat] = {}
         self._started_at = time.monotonic()
         self._preparing_since: float | None = None
-        # One worker: requests and their cancellations reach the decoders in the order they came,
-        # and nothing is loaded or unloaded while a request is on its way.
+        # Reading a prompt takes milliseconds, so whoever asks once is read before a flood is.
+        self._turns: Turns[type_request] = Turns()
+        # One worker: a request's cancellation comes after it, and nothing is loaded or unloaded
+        # while a request is on its way.
         self._intake = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
 
     def start(self) -> None:
@@ -70,7 +73,8 @@ class EngineHost:
 
     def submit(self, key: Hashable, request: type_request) -> None:
         """Take a request; its events, or an error in their place, go to `emit`."""
-        self._intake.submit(self._prepare, key, request)
+        self._turns.put(request.app, key, request)
+        self._intake.submit(self._take_turn)
 
     def cancel(self, key: Hashable) -> None:
         """End a request at once."""
@@ -166,6 +170,10 @@ class EngineHost:
             if seat.is_idle or seat.state in {"unloaded", "broken"}:
                 seat.unload()
                 del self._seats[path]
+
+    def _take_turn(self) -> None:
+        if (turn := self._turns.take()) is not None:
+            self._prepare(*turn)
 
     def _prepare(self, key: Hashable, request: type_request) -> None:
         self._preparing_since = time.monotonic()
@@ -268,6 +276,8 @@ class EngineHost:
                 seat.engine.forget(release)
 
     def _withdraw(self, key: Hashable) -> None:
+        if (request := self._turns.pull(key)) is not None:
+            self._prepare(key, request)  # so that it ends like any other, with a receipt
         for seat in tuple(self._seats.values()):
             seat.withdraw(key)
 

@@ -225,6 +225,11 @@ class Step:
         return (*self.decoding, *(chunk.sequence for chunk in self.chunks))
 
     @property
+    def reading(self) -> set[str]:
+        """The apps whose prompts it reads."""
+        return {chunk.sequence.person.app.name for chunk in self.chunks}
+
+    @property
     def is_mostly_over(self) -> bool:
         """Whether most of its tokens are for requests that have ended meanwhile."""
         counts = [1] * len(self.decoding) + [chunk.count for chunk in self.chunks]

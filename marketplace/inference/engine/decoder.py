@@ -3,29 +3,27 @@
 import time
 from collections.abc import Callable, Hashable
 from collections.abc import Sequence as Listing
-from itertools import count
 from math import isfinite
 from threading import Condition, Lock
 
-import numpy as np
-
 from marketplace.inference.engine.adapters import set_adapter
+from marketplace.inference.engine.batch import BatchWriter
 from marketplace.inference.engine.context import ComputeFailed, Context, NoRoom, Stopped, type_rows
-from marketplace.inference.engine.eyes import CannotSee, Eyes, Sight
+from marketplace.inference.engine.eyes import CannotSee
 from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import NO_TOKEN, Candidates
 from marketplace.inference.engine.tickets import Ticket
 from marketplace.inference.lookup import Costs
 from marketplace.inference.ports import BadGeneration, Finished, ModelUnavailable, Queued
+from marketplace.inference.rate import Rate
 from marketplace.inference.scheduler import POSITIONS_TOLD, Scheduler
 from marketplace.inference.scores import scored
-from marketplace.inference.sequences import Capacity, Chunk, Sequence, State, Step
+from marketplace.inference.sequences import Capacity, Sequence, State, Step
 from marketplace.inference.wire import type_event
 
 type_events = list[tuple[Hashable, type_event]]
 
 POSITIONS_EVERY_S = 0.2
-RATE_WINDOW_S = 2.0
 
 
 class Decoder:
@@ -38,7 +36,6 @@ class Decoder:
         emit: takes events, from the decode thread and from those that cancel; it must not block.
         clock: monotonic seconds.
         guesses: most tokens guessed ahead in a step; 0 for a cache that cannot take them back.
-        eyes: the model's projector, if it has one.
     """
 
     def __init__(
@@ -50,9 +47,7 @@ class Decoder:
         clock: Callable[[], float] = time.monotonic,
         *,
         guesses: int = 0,
-        eyes: Eyes | None = None,
     ) -> None:
-        self._eyes = eyes
         self._model_name = model.name
         self._ends = model.vocabulary.ends
         self._context = context
@@ -72,15 +67,11 @@ class Decoder:
         self._leaving: list[Ticket] = []  # what llama.cpp may still be looking at
         self._tickets: dict[Hashable, Ticket] = {}
         self._events: type_events = []
-        self._last_token = np.zeros(context.places, dtype=np.int32)
-        self._next_position = np.zeros(context.places, dtype=np.int32)
-        self._decoding: tuple[Sequence, ...] = ()
-        self._decoding_places = np.zeros(0, dtype=np.int32)
-        self._decoding_tickets: list[Ticket] = []
+        self._batch = BatchWriter(context)
         self._positions_at = 0.0
-        self._rate_since, self._rate_tokens, self._rate = clock(), 0, 0.0
+        self.generated = Rate(clock())
         self.step_began_at: float | None = None  # by `clock`; None between steps
-        self.prompt_tokens = self.cached_tokens = self.generated_tokens = 0
+        self.prompt_tokens = self.cached_tokens = 0
         self.guessed_tokens = self.right_tokens = 0
         self.steps = 0
         self.busy_s = 0.0  # everything but the waiting for a first request
@@ -105,8 +96,7 @@ class Decoder:
     @property
     def tokens_per_s(self) -> float:
         """Generated tokens a second over the last seconds; 0 when nothing has run for a while."""
-        is_fresh = self._clock() - self._rate_since < 2 * RATE_WINDOW_S
-        return self._rate if is_fresh else 0.0
+        return self.generated.per_s(self._clock())
 
     def refuse_when_full(self, app: str) -> None:
         """Raise QueueFull when one more request of an app would be turned away; from any thread."""
@@ -125,11 +115,10 @@ class Decoder:
             # Whoever is near the front is told its exact place as it changes, the others once.
             if (behind := self._scheduler.waiting - 1) > POSITIONS_TOLD:
                 ticket.position = behind
-                self._events.append((ticket.key, Queued(behind)))
+                self._tell(ticket, Queued(behind))
             step = self._computing
-            if step is not None and step.can_stop:
-                reading = {chunk.sequence.person.app.name for chunk in step.chunks}
-                self._context.wish(to_stop=app not in reading)
+            if step is not None and step.can_stop and app not in step.reading:
+                self._context.wish(to_stop=True)
             self._changed.notify()
 
     def cancel(self, key: Hashable) -> None:
@@ -192,11 +181,10 @@ class Decoder:
         began = self._clock()
         step = self._scheduler.plan(began)
         for transfer in step.transfers:
-            self._context.transfer(transfer.source, transfer.place, transfer.count)
-            self._last_token[transfer.place] = self._last_token[transfer.source]
+            self._batch.transfer(transfer)
         if step.is_empty:
             return
-        outputs = self._fill(step)
+        outputs = self._batch.write(step, self._tickets)
         guess = self._guess(step)
         self._set_adapter(step)
         computing_since = self._clock()
@@ -215,7 +203,7 @@ class Decoder:
         self.steps += 1
         self.compute_s += now - computing_since
         self._scheduler.settle(step, now, now - began)
-        self._next_position[self._decoding_places] += 1
+        self._batch.computed()
         self.prompt_tokens += sum(chunk.count for chunk in step.chunks)
         if len(step.decoding) == 1 and not step.chunks:
             self._costs.measured(now - computing_since, is_guessed=bool(guess))
@@ -223,12 +211,6 @@ class Decoder:
             self._check(step.decoding[0], guess, now)
         elif outputs:
             self._sample(outputs, now)
-
-    def _look(self, chunk: Chunk, sight: Sight) -> None:
-        """Put a picture's rows into the batch."""
-        assert self._eyes is not None
-        rows = self._eyes.see(sight.chunks[chunk.start], chunk.count)
-        self._context.show(rows, is_causal=self._eyes.is_causal)
 
     def _compute(self, step: Step) -> None:
         """Compute the batch, while other threads may queue requests and end them."""
@@ -240,7 +222,7 @@ class Decoder:
         self._changed.release()
         try:
             if picture is not None and sight is not None:
-                self._look(picture, sight)
+                sight.show(picture, self._context)
             self._context.compute(can_stop=self._can_stop)
         finally:
             with self._door:
@@ -265,7 +247,7 @@ class Decoder:
             return []
         sequence, content = step.decoding[0], step.decoding[0].content
         most = min(self._guesses, sequence.max_tokens - sequence.generated - 1)
-        ticket = self._decoding_tickets[0]
+        ticket = self._batch.tickets[0]
         begin = sequence.text_start
         guess = ticket.lookup.guess(content.tokens[begin : content.known], self._costs, most=most)
         if guess:
@@ -274,7 +256,7 @@ class Decoder:
 
     def _check(self, sequence: Sequence, guess: list[int], now: float) -> None:
         """Take the tokens as far as the guess was right and the one after; forget the rest."""
-        ticket, place = self._decoding_tickets[0], sequence.place
+        ticket, place = self._batch.tickets[0], sequence.place
         if ticket.is_over:
             return
         logits = self._context.logits(1 + len(guess))
@@ -287,55 +269,19 @@ class Decoder:
                 break
             # Its keys and values are in the cells already, computed with the guess.
             sequence.hold(sequence.content.length + 1, now)
-            self._next_position[place] += 1
+            self._batch.move_on(place)
             right += 1
         self._context.transfer(place, place, sequence.content.length)
         ticket.lookup.checked(right)
         self.guessed_tokens += len(guess)
         self.right_tokens += right
-        self._measure(taken, now)
+        self.generated.add(taken, now)
 
     def _set_adapter(self, step: Step) -> None:
         """Compute with the adapter that all of a step's sequences have in common."""
         first = step.decoding[0] if step.decoding else step.chunks[0].sequence
         lease = self._tickets[first.key].lease
         set_adapter(self._context, None if lease is None else lease.adapter)
-
-    def _fill(self, step: Step) -> list[tuple[Ticket, int]]:
-        """Write the step into the batch. Returns whose logits come back, in row order."""
-        # The scheduler hands out the same tuple until somebody joins, leaves or moves, so a step
-        # in which all go on costs no work per sequence here.
-        if step.decoding is not self._decoding:
-            self._decoding = step.decoding
-            self._decoding_places = np.array([s.place for s in step.decoding], dtype=np.int32)
-            self._next_position[self._decoding_places] = [s.content.length for s in step.decoding]
-            self._decoding_tickets = [self._tickets[s.key] for s in step.decoding]
-        self._context.clear_batch()
-        outputs: list[tuple[Ticket, int]] = []
-        done = 0
-        # llama.cpp computes together what stands in the order of places, so chunks go between.
-        for chunk in step.chunks:
-            sequence = chunk.sequence
-            before = int(np.searchsorted(self._decoding_places, sequence.place))
-            self._fill_decoding(done, before, outputs)
-            done = before
-            tokens = sequence.content.tokens[chunk.start : chunk.start + chunk.count]
-            index = self._context.put_prompt(
-                sequence.place, tokens, chunk.start, is_last=chunk.is_last
-            )
-            if chunk.is_last:
-                outputs.append((self._tickets[sequence.key], index))
-        self._fill_decoding(done, len(self._decoding_places), outputs)
-        return outputs
-
-    def _fill_decoding(self, start: int, end: int, outputs: list[tuple[Ticket, int]]) -> None:
-        if start == end:
-            return
-        places = self._decoding_places[start:end]
-        first = self._context.put_decoding(
-            places, self._last_token[places], self._next_position[places]
-        )
-        outputs += zip(self._decoding_tickets[start:end], count(first), strict=False)
 
     def _sample(self, outputs: Listing[tuple[Ticket, int]], now: float) -> None:
         logits = self._context.logits(len(outputs))
@@ -346,7 +292,7 @@ class Decoder:
             # Whoever was cancelled while the step was computed has its receipt.
             if not ticket.is_over:
                 self._pick(ticket, index, logits[row], best[row], now)
-        self._measure(len(outputs), now)
+        self.generated.add(len(outputs), now)
 
     def _pick(
         self, ticket: Ticket, index: int, logits: type_rows, best: int, now: float
@@ -361,11 +307,11 @@ class Decoder:
                 token = ticket.sampler.pick(self._context, index, logits, self._candidates)
             except BadGeneration as error:
                 self._release(ticket, "failed", now)
-                self._events.append((ticket.key, error))
+                self._tell(ticket, error)
                 return None
         if ticket.logprobs is not None and token != NO_TOKEN and not self._ends[token]:
             score = scored(logits, token, ticket.pieces, ticket.logprobs)
-            self._events.append((ticket.key, score))
+            self._tell(ticket, score)
         self._take(ticket, token, now)
         return token
 
@@ -376,21 +322,18 @@ class Decoder:
         sequence = ticket.sequence
         assert sequence is not None  # a ticket in a step was admitted
         is_last = self._scheduler.sampled(sequence, token)
-        for event in ticket.answer.push(ticket.pieces[token]):
-            self._events.append((ticket.key, event))
+        self._tell(ticket, *ticket.answer.push(ticket.pieces[token]))
         if ticket.answer.is_stopped:
             self._end(ticket, "stop", now)
         elif is_last:
             self._end(ticket, "length", now)
         else:
-            self._last_token[sequence.place] = token
+            self._batch.take(sequence.place, token)
 
     def _end(self, ticket: Ticket, reason: str, now: float) -> None:
         sequence = self._release(ticket, reason, now)
-        for event in ticket.answer.finish():
-            self._events.append((ticket.key, event))
         finished = Finished(reason, sequence.usage(), self._model_name)
-        self._events.append((ticket.key, finished))
+        self._tell(ticket, *ticket.answer.finish(), finished)
 
     def _release(
         self, ticket: Ticket, reason: str, now: float, *, is_lost: bool = False
@@ -423,7 +366,7 @@ class Decoder:
                 continue
             ticket = self._tickets[sequence.key]
             self._release(ticket, "failed", now, is_lost=True)
-            self._events.append((ticket.key, ModelUnavailable(sentence, rule="llm.compute")))
+            self._tell(ticket, ModelUnavailable(sentence, rule="llm.compute"))
 
     def _fail_adapter(self, ticket: Ticket, now: float) -> None:
         """End an answer whose adapter makes numbers that no sampler may see."""
@@ -434,7 +377,7 @@ class Decoder:
             "The adapter of this app makes numbers that are too large to compute with. "
             "Its developer has to train it again with a smaller scale."
         )
-        self._events.append((ticket.key, BadGeneration(sentence, rule="llm.adapter")))
+        self._tell(ticket, BadGeneration(sentence, rule="llm.adapter"))
 
     def _tell_positions(self) -> None:
         now = self._clock()
@@ -445,15 +388,10 @@ class Decoder:
             ticket = self._tickets[key]
             if ticket.position != position:
                 ticket.position = position
-                self._events.append((key, Queued(position)))
+                self._tell(ticket, Queued(position))
 
-    def _measure(self, tokens: int, now: float) -> None:
-        self.generated_tokens += tokens
-        self._rate_tokens += tokens
-        elapsed = now - self._rate_since
-        if elapsed >= RATE_WINDOW_S:
-            self._rate = self._rate_tokens / elapsed
-            self._rate_since, self._rate_tokens = now, 0
+    def _tell(self, ticket: Ticket, *events: type_event) -> None:
+        self._events += [(ticket.key, event) for event in events]
 
     def _flush(self) -> None:
         if self._events:

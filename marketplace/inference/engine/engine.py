@@ -103,9 +103,7 @@ class Engine:
             can_stop=self._context.can_cut and self._placement.gpu_layers == 0,
         )
         guesses = settings.guessed_tokens if self._context.can_cut else 0
-        self._decoder = Decoder(
-            self._model, self._context, capacity, emit, guesses=guesses, eyes=self._eyes
-        )
+        self._decoder = Decoder(self._model, self._context, capacity, emit, guesses=guesses)
         self._anteroom = Anteroom(
             self._prepare, self._decoder.cancel, emit, per_app=settings.queue_per_app
         )
@@ -298,7 +296,7 @@ class Engine:
             prompt_tokens_total=self._decoder.prompt_tokens,
             cached_tokens_total=self._decoder.cached_tokens,
             preempted_total=self._decoder.preempted,
-            generated_tokens_total=self._decoder.generated_tokens,
+            generated_tokens_total=self._decoder.generated.total,
             guessed_tokens_total=self._decoder.guessed_tokens,
             right_tokens_total=self._decoder.right_tokens,
             steps_total=self._decoder.steps,

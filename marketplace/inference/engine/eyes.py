@@ -17,6 +17,7 @@ from marketplace.inference.engine.library import llama, on_log, take_last_error
 from marketplace.inference.engine.model import Model, type_tokens
 from marketplace.inference.pictures import pixels
 from marketplace.inference.ports import BadGeneration, ModelUnavailable
+from marketplace.inference.sequences import Chunk
 
 # As `library.llama`: untyped pointers, typed by our classes.
 mtmd: Any = importlib.import_module("llama_cpp.mtmd_cpp")
@@ -44,7 +45,13 @@ class Sight:
     tokens: type_tokens
     pictures: tuple[range, ...]
     chunks: dict[int, Any]
+    eyes: "Eyes"
     free: Callable[[], None]
+
+    def show(self, picture: Chunk, context: Context) -> None:
+        """Put a picture's rows into the batch, in the decoder's thread. Raises: CannotSee."""
+        rows = self.eyes.see(self.chunks[picture.start], picture.count)
+        context.show(rows, is_causal=self.eyes.is_causal)
 
 
 class Eyes:
@@ -161,6 +168,7 @@ class Eyes:
             tokens=np.concatenate(tokens),
             pictures=tuple(pictures),
             chunks=by_start,
+            eyes=self,
             free=lambda: mtmd.mtmd_input_chunks_free(chunks),
         )
 

@@ -24,10 +24,12 @@ from marketplace.inference.ports import (
     Usage,
     type_answer_event,
 )
+from marketplace.inference.rate import Rate
 from marketplace.inference.text import TextStream
 from marketplace.inference.upstream import dialect, stream
 from marketplace.inference.upstream.breaker import Node, in_order
 from marketplace.inference.upstream.settings import UpstreamSettings
+from marketplace.inference.upstream.transcript import Transcript, transcript_of
 from marketplace.inference.upstream.turnstile import Bounds, Turn, Turnstile
 from marketplace.kernel.errors import CaravanError
 from marketplace.kernel.words import noted
@@ -38,7 +40,6 @@ CONNECT_S = 5.0
 BUSY_S = 1  # rest of a server that says it is busy and not for how long
 LONGEST_BUSY_S = 60
 COMPLAINT_BYTES = 4096
-RATE_WINDOW_S = 2.0
 NOT_IMPLEMENTED = 501  # llama-server's answer to what it was not started for
 RULE = "llm.upstream"
 GONE = "The language model stopped while it was answering. Run it again."
@@ -78,13 +79,12 @@ class Courier:
         self.listed: dialect.Listed | None = None
         self.prompt_tokens = 0
         self.generated_tokens = 0
-        self._rate_since, self._rate_pieces, self._rate = clock(), 0, 0.0
+        self._rate = Rate(clock())
 
     @property
     def tokens_per_s(self) -> float:
         """Pieces a second over the last seconds; 0 when nothing has come for a while."""
-        is_fresh = self._clock() - self._rate_since < 2 * RATE_WINDOW_S
-        return self._rate if is_fresh else 0.0
+        return self._rate.per_s(self._clock())
 
     async def generate(self, generation: Generation, emit: type_emit) -> None:
         """One answer. Stopped, it ends with `cancelled` and what it cost until then.
@@ -93,7 +93,7 @@ class Courier:
         """
         queued_at = self._clock()
         began = first = None
-        transcript = dialect.transcript(generation, self._settings)
+        transcript = transcript_of(generation, self._settings)
         reason = "cancelled"
         turn = Turn(
             generation.app,
@@ -114,7 +114,7 @@ class Courier:
                             for score in transcript.take_scores():
                                 emit(score)
                             if piece:
-                                self._measure()
+                                self._rate.add(1, self._clock())
                                 emit(Piece(piece))
                 finally:
                     turn.usage = transcript.usage()
@@ -203,7 +203,7 @@ class Courier:
             return error
 
     async def _pieces(
-        self, generation: Generation, body: Mapping[str, Any], transcript: dialect.Transcript
+        self, generation: Generation, body: Mapping[str, Any], transcript: Transcript
     ) -> AsyncGenerator[str]:
         text = TextStream(generation.stop)
         release = dialect.release_of(generation)
@@ -292,13 +292,6 @@ class Courier:
         node.breaker.fail(self._clock())
         log.warning("%s cannot be reached: %r", node.url, failure)
         raise _Elsewhere(ModelUnavailable(UNREACHABLE, rule=RULE)) from failure
-
-    def _measure(self) -> None:
-        self._rate_pieces += 1
-        elapsed = self._clock() - self._rate_since
-        if elapsed >= RATE_WINDOW_S:
-            self._rate = self._rate_pieces / elapsed
-            self._rate_since, self._rate_pieces = self._clock(), 0
 
     def _count(self, usage: Usage) -> None:
         self.prompt_tokens += usage.prompt_tokens

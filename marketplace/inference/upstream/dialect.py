@@ -2,8 +2,6 @@
 
 import hmac
 from base64 import b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,9 +12,6 @@ from marketplace.inference.ports import (
     Generation,
     Message,
     ModelUnavailable,
-    Scored,
-    ToolCall,
-    Usage,
 )
 from marketplace.inference.upstream.settings import UpstreamSettings
 
@@ -26,8 +21,6 @@ SEEDS = 2**31
 COMPLAINT = 300  # characters of a server's own words that are passed on
 MOST_NAMES = 20
 CHARACTERS_PER_TOKEN = 4  # a guess, until the server has counted
-COUNT_THE_END = frozenset({"llama-server", "vllm"})  # as a generated token
-REASONS = {"length": "length"}  # every other way a server ends an answer is a stop of its own
 
 
 class Garbled(ModelUnavailable):
@@ -99,16 +92,6 @@ def salt(release: str, settings: UpstreamSettings) -> str:
     return hmac.new(key, f"release:{release}".encode(), "sha256").hexdigest()[:32]
 
 
-def transcript(generation: Generation, settings: UpstreamSettings) -> "Transcript":
-    """An empty transcript of the answer to a request."""
-    characters = sum(len(turn.content) for turn in generation.messages)
-    return Transcript(
-        prompt_guess=characters // CHARACTERS_PER_TOKEN,
-        # With stop texts nobody can tell whether the answer ended with the end or with one.
-        counts_end=settings.dialect in COUNT_THE_END and not generation.stop,
-    )
-
-
 def _own_words(generation: Generation, settings: UpstreamSettings) -> dict[str, Any]:
     """What only this dialect understands."""
     grammar = generation.grammar
@@ -171,86 +154,42 @@ def _data_url(image: bytes) -> str:
     return f"data:image/{kind};base64,{b64encode(image).decode()}"
 
 
-class _Lenient(BaseModel):
+class Lenient(BaseModel):
     """Servers add what they like; what is read must be of its type."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
-class _Details(_Lenient):
+class Details(Lenient):
+    """What of a prompt cost nothing."""
+
     cached_tokens: int | None = None
 
 
-class _Counts(_Lenient):
+class Counts(Lenient):
+    """Tokens, as a server has counted them."""
+
     prompt_tokens: int = Field(0, ge=0)
     completion_tokens: int = Field(0, ge=0)
-    prompt_tokens_details: _Details | None = None
+    prompt_tokens_details: Details | None = None
 
 
-class _Timings(_Lenient):
-    """llama-server's counts so far."""
+class Complaint(Lenient):
+    """What a server says is wrong."""
 
-    cache_n: int = Field(0, ge=0)
-    prompt_n: int = Field(0, ge=0)
-    predicted_n: int = Field(0, ge=0)
-
-
-class _Function(_Lenient):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _Call(_Lenient):
-    index: int = 0
-    id: str | None = None
-    function: _Function = _Function()
-
-
-class _Delta(_Lenient):
-    content: str | None = None
-    tool_calls: list[_Call] | None = None
-
-
-class _Likely(_Lenient):
-    token: str
-    logprob: float
-
-
-class _Token(_Likely):
-    top_logprobs: list[_Likely] = []
-
-
-class _Logprobs(_Lenient):
-    content: list[_Token] | None = None
-
-
-class _Choice(_Lenient):
-    delta: _Delta = _Delta()
-    logprobs: _Logprobs | None = None
-    finish_reason: str | None = None
-
-
-class _Complaint(_Lenient):
     message: str
 
 
-class _Chunk(_Lenient):
-    choices: list[_Choice] = []
-    error: _Complaint | None = None
-    usage: _Counts | None = None
-    timings: _Timings | None = None
-
-
-class _Vector(_Lenient):
+class _Vector(Lenient):
     index: int
     embedding: list[float] = Field(min_length=1)
 
 
-class Vectors(_Lenient):
+class Vectors(Lenient):
     """The answer to a request for vectors."""
 
     data: list[_Vector]
-    usage: _Counts = _Counts()
+    usage: Counts = Counts()
     model: str = ""
 
     def in_order(self, count: int) -> tuple[tuple[float, ...], ...]:
@@ -261,12 +200,12 @@ class Vectors(_Lenient):
         return tuple(_unit(found[index]) for index in range(count))
 
 
-class _Meta(_Lenient):
+class _Meta(Lenient):
     n_ctx: int | None = None
     n_ctx_train: int | None = None
 
 
-class Listed(_Lenient):
+class Listed(Lenient):
     """A model a server offers."""
 
     id: str
@@ -280,12 +219,12 @@ class Listed(_Lenient):
         return self.max_model_len or meta.n_ctx or meta.n_ctx_train
 
 
-class _Listing(_Lenient):
+class _Listing(Lenient):
     data: list[Listed] = Field(min_length=1)
 
 
-class _Complained(_Lenient):
-    error: _Complaint
+class _Complained(Lenient):
+    error: Complaint
 
 
 def read(kind: type[BaseModel], text: str | bytes) -> Any:
@@ -319,92 +258,13 @@ def offered(text: bytes, model: str) -> Listed:
 
 def complaint(text: str) -> str:
     """A server's own words on why it refuses, or what it sent in their place."""
-    for kind in (_Complained, _Complaint):
+    for kind in (_Complained, Complaint):
         try:
             found = kind.model_validate_json(text)
         except ValidationError:
             continue
         return (found.error if isinstance(found, _Complained) else found).message
     return text.strip()
-
-
-@dataclass(slots=True)
-class Transcript:
-    """What a stream has told so far: counts, wishes for tools, and how it ended.
-
-    Args:
-        prompt_guess: the prompt's tokens, until the server has counted them.
-        counts_end: whether the server counts the token that marks the end; a receipt does not.
-    """
-
-    prompt_guess: int = 0
-    counts_end: bool = False
-    reason: str | None = None
-    pieces: int = 0
-    counts: _Counts | None = None
-    timings: _Timings | None = None
-    calls: dict[int, _Call] = field(default_factory=dict)
-    scores: list[Scored] = field(default_factory=list)
-
-    def take(self, data: str) -> str:
-        """One chunk of the stream. Returns: the text it adds. Raises: Garbled."""
-        chunk: _Chunk = read(_Chunk, data)
-        if chunk.error is not None:
-            raise ModelUnavailable(
-                f"The language model broke off: {chunk.error.message[:COMPLAINT]}",
-                rule="llm.upstream",
-            )
-        self.counts = chunk.usage or self.counts
-        self.timings = chunk.timings or self.timings
-        text = ""
-        for choice in chunk.choices:
-            text += choice.delta.content or ""
-            for token in (choice.logprobs or _Logprobs()).content or ():
-                likeliest = tuple((other.token, other.logprob) for other in token.top_logprobs)
-                self.scores.append(Scored(token.token, token.logprob, likeliest))
-            for call in choice.delta.tool_calls or ():
-                self._take_call(call)
-            if choice.finish_reason is not None:
-                self.reason = REASONS.get(choice.finish_reason, "stop")
-        self.pieces += bool(text)
-        return text
-
-    def take_scores(self) -> list[Scored]:
-        """How likely the tokens were that came since the last time."""
-        taken, self.scores = self.scores, []
-        return taken
-
-    def tool_calls(self) -> Iterator[ToolCall]:
-        """The functions the model asked for."""
-        for index, call in sorted(self.calls.items()):
-            name, arguments = call.function.name or "", call.function.arguments or "{}"
-            yield ToolCall(call.id or f"call-{index}", name, arguments)
-
-    def usage(self) -> Usage:
-        """The tokens so far: the server's own count, or the pieces that came."""
-        usage = self._counted()
-        has_end = self.counts_end and self.reason == "stop"
-        return replace(usage, generated_tokens=max(0, usage.generated_tokens - has_end))
-
-    def _counted(self) -> Usage:
-        if self.counts is not None:
-            details = self.counts.prompt_tokens_details or _Details()
-            return Usage(
-                prompt_tokens=self.counts.prompt_tokens,
-                cached_tokens=details.cached_tokens or 0,
-                generated_tokens=self.counts.completion_tokens,
-            )
-        if self.timings is not None:
-            cached = self.timings.cache_n
-            return Usage(cached + self.timings.prompt_n, cached, self.timings.predicted_n)
-        return Usage(self.prompt_guess, generated_tokens=self.pieces)
-
-    def _take_call(self, call: _Call) -> None:
-        known = self.calls.setdefault(call.index, _Call(function=_Function(arguments="")))
-        known.id = known.id or call.id
-        known.function.name = known.function.name or call.function.name
-        more = call.function.arguments or ""
-        known.function.arguments = (known.function.arguments or "") + more
 
 
 def _unit(vector: list[float]) -> tuple[float, ...]:

@@ -20,7 +20,7 @@ class Steps:
     """Holds the decode thread where llama.cpp would compute, step by step until it is let go."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.was_broken_off = False
+        self.was_broken_off = self.is_to_stop = False
         self._is_free = True
         self._began, self._may_end = Semaphore(0), Semaphore(0)
         context = import_module("marketplace.inference.engine.context")
@@ -34,6 +34,7 @@ class Steps:
 
         def wished(engine: Any, *, to_stop: bool) -> None:
             wish(engine, to_stop=to_stop)
+            self.is_to_stop = to_stop
             self.was_broken_off |= to_stop
 
         monkeypatch.setattr(context.Context, "compute", held)
@@ -73,6 +74,19 @@ def test_a_full_queue_turns_away_while_a_step_is_computed(
             opened.engine.submit(3, make_generation(max_tokens=1))
         opened.engine.submit(3, make_generation(app="caravan.other", max_tokens=1))
         assert refused.value.retry_after_s >= 1
+    assert [end_of(events).reason for events in opened.collect(4)] == ["length"] * 4
+
+
+def test_a_long_step_is_broken_off_for_another_app_even_if_its_own_asks_again(
+    bench: type_open, noise: Path, steps: Steps
+) -> None:
+    opened = bench(noise, max_sequences=3)
+    with steps.held(opened, make_generation("x" * 40, max_tokens=1)):
+        opened.engine.submit(1, make_generation(max_tokens=1))
+        assert not steps.is_to_stop
+        opened.engine.submit(2, make_generation(app="caravan.other", max_tokens=1))
+        opened.engine.submit(3, make_generation(max_tokens=1))
+        assert steps.is_to_stop
     assert [end_of(events).reason for events in opened.collect(4)] == ["length"] * 4
 
 

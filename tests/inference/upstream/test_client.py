@@ -202,6 +202,6 @@ def test_a_bug_of_ours_costs_one_request(
 
     client = connect(server)
     with monkeypatch.context() as patched:
-        patched.setattr("marketplace.inference.upstream.dialect.Transcript.usage", trip)
+        patched.setattr("marketplace.inference.upstream.transcript.Transcript.usage", trip)
         assert refusal_of(client, EngineGone).message == GONE
     assert text_of(list(client.generate(make_generation()))) == LETTERS

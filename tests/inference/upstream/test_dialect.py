@@ -20,9 +20,10 @@ from marketplace.inference.ports import (
     Usage,
 )
 from marketplace.inference.upstream import dialect
-from marketplace.inference.upstream.dialect import Garbled, Transcript, Vectors
+from marketplace.inference.upstream.dialect import Garbled, Vectors
 from marketplace.inference.upstream.settings import UpstreamSettings, type_dialect
 from marketplace.inference.upstream.stream import LONGEST_LINE_BYTES, events
+from marketplace.inference.upstream.transcript import Transcript, transcript_of
 from tests.inference.engines import make_generation
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -75,7 +76,7 @@ def test_each_dialect_adds_its_own() -> None:
 def test_a_servers_count_of_the_end_is_not_on_the_receipt_where_it_is_known() -> None:
     def counted(spoken: type_dialect, reason: str, **given: Any) -> int:
         settings = UpstreamSettings(dialect=spoken)
-        transcript = dialect.transcript(make_generation(**given), settings)
+        transcript = transcript_of(make_generation(**given), settings)
         end = {"choices": [{"delta": {}, "finish_reason": reason}]}
         text_of(transcript, end, {"usage": {"prompt_tokens": 1, "completion_tokens": 5}})
         return transcript.usage().generated_tokens
