@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         return tuple(s for s in (init_settings, env_settings, toml) if s is not None)
 
     @property
+    def is_development(self) -> bool:
+        """Whether the store runs where it is built, and may show what only its builders need."""
+        return self.stage is Stage.DEVELOPMENT
+
+    @property
     def folder(self) -> Path:
         """The data folder, absolute."""
         return self.data_dir.expanduser().resolve()

@@ -78,12 +78,11 @@ PACKAGES = (READEX, LUCIDE, UPLOT, AXE)
 # The icons that pages name, and no others.
 ICONS = """
     arrow-left arrow-right arrow-up-right briefcase-business check chevron-down chevron-left
-    chevron-right circle-alert circle-check clock code-xml compass copy cpu credit-card database
-    dices external-link feather flag flame gauge gavel graduation-cap history image info key-round
-    languages list-checks lock log-in log-out mail megaphone menu minus moon-star package
-    pen-line play plus receipt reply rotate-ccw rss scale search send settings shield-check sparkles
-    square star store sun sun-moon tent terminal thumbs-up trending-up triangle-alert undo-2 upload
-    user wallet x
+    chevron-right circle-alert circle-check code-xml compass copy credit-card database dices
+    external-link feather flag gauge gavel graduation-cap history image info key-round languages
+    list-checks lock log-in log-out megaphone menu minus moon-star pen-line play plus receipt
+    reply rotate-ccw scale search send settings shield-check square star store sun sun-moon tent
+    terminal thumbs-up triangle-alert undo-2 upload user wallet x
 """
 
 SYMBOL_BODY = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
