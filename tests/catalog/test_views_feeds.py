@@ -1,8 +1,10 @@
 """The store for programs: what they may read, and that what they read is well formed."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from html import unescape
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -10,15 +12,18 @@ from flask.testing import FlaskClient
 from sqlmodel import Session
 
 from marketplace.catalog import queries_feeds, views, views_feeds, views_ratings
-from marketplace.catalog.models import App, AppState, Release
+from marketplace.catalog.models import App, AppState, Rating, Release
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.ids import AccountId, AppId
 from marketplace.runs.pages import Panel
-from tests.factories.catalog import make_app, make_listed
+from tests.factories.accounts import make_account
+from tests.factories.catalog import NOON, make_app, make_listed, make_product
 from tests.factories.pages import make_store
 
+STORE = "https://store.example.org"
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
+BLOCK = re.compile(r'<script type="application/ld\+json">(.*?)</script', re.IGNORECASE | re.DOTALL)
 NASTY = 'A & <b>"B"</b> \x01\u202e]]></title>'
 
 
@@ -93,6 +98,66 @@ def test_an_app_shows_itself_where_it_is_shared_and_nothing_breaks_out_of_it(
     with client.get("/static/" + shown["image"].partition("/static/")[2]) as picture:
         assert picture.mimetype == "image/png"
     assert "<script>alert(1)" not in page
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "</script><script>alert(1)</script>",
+        "<!--<script>",
+        "]]>&lt;/script&gt;",
+        "\\u003c/script>\u2028\u2029",
+        '"}],"x":"</SCRIPT >',
+        "\u202egnp.exe",
+    ],
+)
+def test_an_app_tells_programs_its_facts_and_nothing_breaks_out_of_them(
+    client: FlaskClient, database: Database, name: str
+) -> None:
+    with database.writing() as session:
+        make_product(session, make_listed(session, ident="tests.nasty", name=name))
+    page = client.get("/apps/tests.nasty").text
+    # As a browser reads it: the block ends where the first such tag stands.
+    [block] = BLOCK.findall(page)
+    assert re.search(r"[<>&']", block) is None
+    facts = json.loads(block)
+    assert (facts["@type"], facts["name"]) == ("SoftwareApplication", name)
+    assert facts["url"] == f"{STORE}/apps/tests.nasty"
+    assert facts["offers"] == {
+        "@type": "Offer",
+        "price": "4.99",
+        "priceCurrency": "USD",
+        "url": f"{STORE}/apps/tests.nasty",
+        "availability": "https://schema.org/InStock",
+    }
+    assert "<script>alert" not in page
+
+
+def test_an_app_tells_its_rating_once_somebody_has_given_one(
+    client: FlaskClient, database: Database
+) -> None:
+    def facts() -> dict[str, Any]:
+        page = client.get("/apps/tests.plain").text
+        [block] = BLOCK.findall(page)
+        read: dict[str, Any] = json.loads(block)
+        return read
+
+    with database.writing() as session:
+        app_id = make_listed(session, ident="tests.plain").id
+    assert facts()["offers"]["price"] == "0"
+    assert "aggregateRating" not in facts()
+    with database.writing() as session:
+        for stars in (4, 5):
+            given = {"version": "1.0.0", "created_at": NOON, "changed_at": NOON}
+            person = make_account(session).id
+            session.add(Rating(app_id=app_id, person_id=person, stars=stars, **given))
+    assert facts()["aggregateRating"] == {
+        "@type": "AggregateRating",
+        "ratingValue": 4.5,
+        "ratingCount": 2,
+        "bestRating": 5,
+        "worstRating": 1,
+    }
 
 
 def test_the_store_can_be_installed(client: FlaskClient) -> None:
