@@ -17,6 +17,7 @@ from marketplace.accounts import views as accounts_views
 from marketplace.accounts import views_tokens as tokens_views
 from marketplace.accounts.identity import AccountIdentity
 from marketplace.admin import views as admin_views
+from marketplace.admin import views_gallery as gallery_views
 from marketplace.admin.doctor import Patient
 from marketplace.ads import jobs as ads_jobs
 from marketplace.ads import views as ads_views
@@ -25,6 +26,7 @@ from marketplace.billing import queries as billing_queries
 from marketplace.billing import views as billing_views
 from marketplace.catalog import jobs as catalog_jobs
 from marketplace.catalog import views as catalog_views
+from marketplace.catalog import views_collections as collections_views
 from marketplace.catalog import views_feeds as feeds_views
 from marketplace.catalog import views_ratings as ratings_views
 from marketplace.catalog.models import App, Release
@@ -166,6 +168,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(accounts_views.bp)
     app.register_blueprint(tokens_views.bp)
     app.register_blueprint(catalog_views.blueprint(store, panel_for, billing_queries.has_bought))
+    app.register_blueprint(collections_views.bp)
     app.register_blueprint(feeds_views.bp)
     app.register_blueprint(ratings_views.blueprint(billing_queries.has_bought))
     app.register_blueprint(
@@ -183,6 +186,8 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(consent_views.blueprint(executor))
     app.register_blueprint(settings_views.blueprint(secrets))
     app.register_blueprint(admin_views.blueprint(patient(settings, database, engine, sandbox)))
+    if settings.is_development:
+        app.register_blueprint(gallery_views.bp)
     return app
 
 

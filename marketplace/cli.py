@@ -22,6 +22,7 @@ from marketplace import settings as settings_module
 from marketplace.accounts import service as accounts
 from marketplace.admin import doctor as doctor_module
 from marketplace.admin.seeding import planting
+from marketplace.catalog import editorial
 from marketplace.infra import log, migrations
 from marketplace.infra.db import Database, is_disk_full
 from marketplace.infra.jobs import Worker
@@ -87,6 +88,9 @@ def serve(settings: Settings, port: int | None) -> None:
         names = shipped.submit_all(
             session, ROOT / "plugins", composition.blobs(settings), now=utc_now()
         )
+        # Once somebody runs the store, its collections are theirs: a deleted one stays away.
+        if not accounts.has_operator(session):
+            editorial.open_with(session, ROOT / "plugins" / "collections.toml", now=utc_now())
     if names:
         click.echo(f"caravan: publishing {', '.join(names)}")
     database.close()

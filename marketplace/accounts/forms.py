@@ -1,7 +1,7 @@
 """The forms of the accounts room: what a browser may send, and what is said about the rest."""
 
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -66,6 +66,12 @@ class SettingsForm(AccountForm):
 
     name: Name
     locale: str
+
+
+class OwnRowsForm(AccountForm):
+    """Whether the first page may follow what a person has run; a switch that is off sends none."""
+
+    own_rows: Literal["", "true"] = ""
 
 
 class PasswordForm(AccountForm):

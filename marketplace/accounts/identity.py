@@ -82,4 +82,5 @@ def _actor(account: Account, *, via_token: bool = False) -> Actor:
         roles=account.roles & TOKEN_ROLES if via_token else account.roles,
         locale=account.locale,
         via_token=via_token,
+        has_own_rows=account.has_own_rows,
     )

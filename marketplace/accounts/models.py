@@ -26,6 +26,7 @@ class Account(SQLModel, table=True):
     """One person, or the store itself as the publisher of the apps it ships with.
 
     `email` is in small letters. Without `password_hash` nobody can sign in as this account.
+    `has_own_rows` is whether the first page may follow what they have run.
     """
 
     __tablename__ = "accounts_account"
@@ -39,6 +40,7 @@ class Account(SQLModel, table=True):
     locale: str | None = Field(default=None, max_length=16)
     created_at: datetime = Field(sa_type=UtcDateTime)
     is_closed: bool = False
+    has_own_rows: bool = True
 
     @property
     def roles(self) -> frozenset[Role]:

@@ -46,6 +46,7 @@ class SettingsPage:
         locales: (key, name in its own language) of each language of the store.
         values: fields of the form that is shown again, by name.
         errors: sentence by field name, of that form.
+        has_own_rows: whether the first page may follow what they have run.
     """
 
     email: str
@@ -53,6 +54,7 @@ class SettingsPage:
     locales: Sequence[tuple[str, str]]
     sessions: Sequence[SessionRow]
     errors: Mapping[str, str] = field(default_factory=dict)
+    has_own_rows: bool = True
 
 
 @dataclass(frozen=True)

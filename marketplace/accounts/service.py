@@ -231,6 +231,11 @@ def save_settings(session: Session, account_id: AccountId, *, name: str, locale:
     known(session, account_id).name = name
 
 
+def set_own_rows(session: Session, account_id: AccountId, *, are_shown: bool) -> None:
+    """Let the first page follow what a person has run, or not. Raises: NoAccount."""
+    known(session, account_id).has_own_rows = are_shown
+
+
 def become_developer(session: Session, account_id: AccountId) -> None:
     """Let a person publish apps; nothing happens when they may already. Raises: NoAccount."""
     known(session, account_id).is_developer = True

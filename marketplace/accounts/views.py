@@ -155,6 +155,7 @@ def _settings_page(error: Invalid | None = None) -> SettingsPage:
         locales=[(key, Locale.parse(key).get_display_name(key) or key) for key in i18n.locales()],
         sessions=queries.sessions(db(), person.id, secret=_secret(), now=utc_now()),
         errors=(error.fields or {"": error.message}) if error else {},
+        has_own_rows=person.has_own_rows,
     )
 
 
@@ -176,6 +177,16 @@ def save_settings() -> ResponseReturnValue:
         return render_template("accounts/settings.html", page=_settings_page(error)), 422
     flash(_("Saved."), "success")
     return redirect(url_for("accounts.settings", lang=form.locale), code=303)
+
+
+@bp.post("/settings/own-rows")
+@signed_in_only
+def choose_own_rows() -> ResponseReturnValue:
+    """Let the first page follow what this person has run, or not."""
+    form = forms.read(forms.OwnRowsForm, request.form)
+    service.set_own_rows(db(), actor_id(), are_shown=form.own_rows == "true")
+    flash(_("Saved."), "success")
+    return redirect(url_for("accounts.settings") + "#own-rows", code=303)
 
 
 @bp.post("/settings/password")

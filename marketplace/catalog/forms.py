@@ -27,15 +27,16 @@ UNSEEN = {
 }
 
 
-class BadReview(Invalid):
+class BadForm(Invalid):
     """A form was not filled in as it must be; `fields` says where."""
 
 
-def _seen(words: str) -> str:
+def seen(words: str) -> str:
+    """The words without what turns or hides the text around it."""
     return words.translate(dict.fromkeys(UNSEEN, None)).strip()
 
 
-Words = Annotated[str, StringConstraints(max_length=LONGEST_WORDS), AfterValidator(_seen)]
+Words = Annotated[str, StringConstraints(max_length=LONGEST_WORDS), AfterValidator(seen)]
 
 
 class RatingForm(BaseModel):
@@ -76,18 +77,23 @@ AnyForm = TypeVar("AnyForm", bound=BaseModel)
 
 
 def read(form: type[AnyForm], posted: Mapping[str, str]) -> AnyForm:
-    """The form as it was sent. Raises: BadReview, with a sentence for each field that is wrong."""
+    """The form as it was sent. Raises: BadForm, with a sentence for each field that is wrong."""
     sent = {key: value for key, value in posted.items() if key != CSRF_FIELD}
     try:
         return form.model_validate(sent)
     except ValidationError as error:
-        fields = {str(fault["loc"][0]): _sentence(fault["type"]) for fault in error.errors()}
-        raise BadReview(" ".join(dict.fromkeys(fields.values())), fields=fields) from None
+        fields = {
+            str(fault["loc"][0]): _sentence(fault["type"], fault.get("ctx", {}))
+            for fault in error.errors()
+        }
+        raise BadForm(" ".join(dict.fromkeys(fields.values())), fields=fields) from None
 
 
-def _sentence(kind: str) -> str:
+def _sentence(kind: str, context: Mapping[str, object]) -> str:
     if kind == "string_too_long":
-        return _("Use at most %(n)s characters.", n=LONGEST_WORDS)
+        return _("Use at most %(n)s characters.", n=context["max_length"])
+    if kind == "string_too_short":
+        return _("Please fill this in.")
     if kind == "missing":
         return _("Choose one of the possibilities first.")
     return _("Reload the page and choose one of its possibilities.")

@@ -12,7 +12,15 @@ from sqlmodel import Field, SQLModel
 from marketplace.catalog.ranking import MIDDLE
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
 from marketplace.kernel.errors import Conflict
-from marketplace.kernel.ids import AccountId, AppId, ProductId, RatingId, ReleaseId, new_id
+from marketplace.kernel.ids import (
+    AccountId,
+    AppId,
+    CollectionId,
+    ProductId,
+    RatingId,
+    ReleaseId,
+    new_id,
+)
 from marketplace.kernel.money import Money
 
 
@@ -302,3 +310,33 @@ class Cost(SQLModel, table=True):
     total_ms: int = 0
     memory_bytes: int = Field(default=0, sa_type=BigInteger)
     measured_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Collection(SQLModel, table=True):
+    """Apps that an operator has chosen and put in order, under a title of their own.
+
+    `texts` has `title` and `lead` by locale; English is always there. The hero, one at most,
+    leads the first page; one that is not shown can be prepared in peace.
+    """
+
+    __tablename__ = "catalog_collection"
+
+    id: CollectionId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
+    key: str = Field(max_length=60, unique=True)
+    texts: dict[str, dict[str, str]] = Field(default_factory=dict, sa_type=json_column())
+    is_hero: bool = False
+    is_shown: bool = True
+    position: int = 0
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class CollectionEntry(SQLModel, table=True):
+    """That an app stands in a collection, and where."""
+
+    __tablename__ = "catalog_collection_entry"
+
+    collection_id: CollectionId = Field(
+        primary_key=True, sa_type=Uuid, foreign_key="catalog_collection.id"
+    )
+    app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
+    position: int = 0

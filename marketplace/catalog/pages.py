@@ -1,13 +1,13 @@
 """What each page of the storefront shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from marketplace.catalog.models import App, Cost
 from marketplace.catalog.permissions import Asked
-from marketplace.kernel.ids import RatingId
+from marketplace.kernel.ids import CollectionId, RatingId
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
 
@@ -48,16 +48,77 @@ class Home:
     """The first page.
 
     Args:
-        featured: what most people use.
+        used: what most people use.
         trending: what more people use this week than in the weeks before.
         loved: what people rate best.
+        own: rows that follow what the reader has run, none for those who do not want them.
+        hero: the collection that leads the page.
+        collections: further ones.
     """
 
-    featured: Sequence[Tile]
+    used: Sequence[Tile]
     trending: Sequence[Tile]
     new: Sequence[Tile]
     loved: Sequence[Tile]
     categories: Sequence[CategoryLink]
+    own: Sequence["OwnRow"] = ()
+    hero: "CollectionCard | None" = None
+    collections: Sequence["CollectionCard"] = ()
+
+
+@dataclass(frozen=True)
+class OwnRow:
+    """Apps that stand on the first page because the reader ran another one.
+
+    Args:
+        because: the other one's name.
+    """
+
+    because: str
+    tiles: Sequence[Tile]
+
+
+@dataclass(frozen=True)
+class CollectionCard:
+    """A collection and its apps, the first few of them in a list of collections."""
+
+    key: str
+    title: str
+    lead: str
+    tiles: Sequence[Tile]
+
+
+@dataclass(frozen=True)
+class CollectionRow:
+    """A collection as its editors see it in their list.
+
+    Args:
+        count: how many apps are in it, listed or not.
+    """
+
+    id: CollectionId
+    key: str
+    title: str
+    is_hero: bool
+    is_shown: bool
+    count: int
+
+
+@dataclass(frozen=True)
+class CollectionForm:
+    """The form in which a collection is written.
+
+    Args:
+        collection_id: None for one that is not made yet.
+        locales: (key, name in its own language, text direction) of each language.
+        values: fields as they are or as they were typed, by name.
+        errors: sentence by field name.
+    """
+
+    collection_id: CollectionId | None
+    locales: Sequence[tuple[str, str, str]]
+    values: Mapping[str, str]
+    errors: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Reads of the storefront: one app, one developer, and how apps look in lists."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -87,6 +87,11 @@ def filed(rows: Sequence[int]) -> Select[App, str]:
     every listed app instead of looking up these few.
     """
     return _with_developers().where(col(App.search_row).in_(rows))
+
+
+def those(app_ids: Collection[UUID]) -> Select[App, str]:
+    """These apps, listed or not, with their developers' names."""
+    return _with_developers().where(col(App.id).in_(app_ids))
 
 
 def _with_developers() -> Select[App, str]:

@@ -1,4 +1,4 @@
-"""Reads of lists: the first page, the shelves, and what a search finds."""
+"""Reads of lists: the shelves, and what a search finds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from marketplace.catalog import categories, queries, search
 from marketplace.catalog.models import App, AppState
-from marketplace.catalog.pages import Filters, Home, Shelf, Tile
+from marketplace.catalog.pages import Filters, Shelf, Tile
 from marketplace.catalog.search import WELL_RATED, Hit
 from marketplace.catalog.search_index import Tier
 from marketplace.kernel.errors import NotFound
@@ -17,10 +17,6 @@ from marketplace.kernel.words import noted
 from marketplace.web.i18n import format_number, ngettext
 from marketplace.web.i18n import gettext as _
 
-FEATURED = 4
-ROW = 6
-# Fewer people than this do not make an app one of the best.
-FEWEST_RATINGS = 3
 TILES_A_PAGE = 24
 # Nobody turns pages further, and a database would have to count its way there.
 LAST_PAGE = 400
@@ -40,27 +36,6 @@ WHERE_FOUND = {
 
 class NoSuchShelf(NotFound):
     """The store has no category of this key."""
-
-
-def home(session: Session, *, locale: str) -> Home:
-    """The first page: what is used most, rises, is new or is loved, and the shelves."""
-    apps = queries.offered()
-    rows = {
-        "featured": apps.order_by(ORDERS["used"], App.ident).limit(FEATURED),
-        "trending": apps.where(App.trend > 0).order_by(ORDERS["trending"]).limit(ROW),
-        "new": apps.order_by(ORDERS["new"]).limit(ROW),
-        "loved": apps.where(App.rating_count >= FEWEST_RATINGS)
-        .order_by(ORDERS["rated"])
-        .limit(ROW),
-    }
-    found = {name: session.exec(wanted).all() for name, wanted in rows.items()}
-    together = {app.id: (app, owner) for row in found.values() for app, owner in row}
-    tiles = queries.tiles(session, list(together.values()), locale=locale)
-    drawn = dict(zip(together, tiles, strict=True))
-    return Home(
-        **{name: [drawn[app.id] for app, _owner in row] for name, row in found.items()},
-        categories=categories.links(counts(session)),
-    )
 
 
 def counts(session: Session) -> dict[str, int]:

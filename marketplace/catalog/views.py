@@ -6,12 +6,20 @@ from flask import Blueprint, Response, current_app, render_template, request, ur
 from flask.typing import ResponseReturnValue
 from sqlmodel import Session
 
-from marketplace.catalog import icons, queries, queries_ratings, shelves
+from marketplace.catalog import (
+    first_page,
+    icons,
+    linked_data,
+    queries,
+    queries_ratings,
+    shelves,
+)
 from marketplace.catalog.models import App
 from marketplace.catalog.pages import Filters, Ratings
 from marketplace.catalog.queries import PanelFor
 from marketplace.catalog.ratings import HasBought
 from marketplace.infra.blobs import Blobs
+from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId
 from marketplace.web.auth import actor
 from marketplace.web.edge import db
@@ -50,9 +58,14 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
     @kept
     def home() -> ResponseReturnValue:
         """What people see first."""
-        return render_template(
-            "catalog/home.html", page=shelves.home(db(), locale=current_locale())
+        person = actor()
+        page = first_page.home(
+            db(),
+            locale=current_locale(),
+            today=utc_now().date(),
+            person_id=person.id if person and person.has_own_rows else None,
         )
+        return render_template("catalog/home.html", page=page)
 
     @bp.get("/search", endpoint="search")
     @kept
@@ -93,8 +106,12 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
             panel_for=panel_for,
             ratings_for=ratings_for,
         )
-        address = current_app.config["PUBLIC_URL"] + url_for("catalog.app", ident=ident)
-        return render_template("catalog/app.html", page=page, address=address)
+        root = current_app.config["PUBLIC_URL"]
+        address = root + url_for("catalog.app", ident=ident)
+        linked = linked_data.of_app(
+            page, address=address, icon=root + url_for("catalog.icon", ident=ident)
+        )
+        return render_template("catalog/app.html", page=page, address=address, linked=linked)
 
     @bp.get("/apps/<ident>/icon")
     def icon(ident: str) -> ResponseReturnValue:

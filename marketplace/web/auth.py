@@ -32,7 +32,11 @@ class NotSignedIn(CaravanError):
 
 @dataclass(frozen=True)
 class Actor:
-    """The person behind a request."""
+    """The person behind a request.
+
+    Args:
+        has_own_rows: whether the first page may follow what they have run.
+    """
 
     id: AccountId
     name: str
@@ -40,6 +44,7 @@ class Actor:
     roles: frozenset[Role]
     locale: str | None
     via_token: bool = False
+    has_own_rows: bool = True
 
     @property
     def is_developer(self) -> bool:

@@ -244,6 +244,21 @@ def test_a_password_is_changed_with_the_present_one(
     assert client.get("/api/v1/whoami").status_code == 200
 
 
+def test_the_first_page_follows_a_persons_runs_until_they_switch_it_off(
+    client: FlaskClient, database: Database
+) -> None:
+    lina = person(database, client)
+    page, change = "/accounts/settings", "/accounts/settings/own-rows"
+    for sent, expected in (({}, False), ({"own_rows": "true"}, True)):
+        assert send(client, page, change, **sent).status_code == 303
+        with database.reading() as session:
+            assert session.get_one(Account, lina.id).has_own_rows is expected
+        switch = re.search(r'<input[^>]*name="own_rows"[^>]*>', client.get(page).text)
+        assert switch is not None
+        assert ("checked" in switch[0]) is expected
+    assert send(client, page, change, own_rows="perhaps").status_code == 422
+
+
 def test_settings_list_the_browsers_that_are_signed_in(
     client: FlaskClient, empty_database: Database
 ) -> None:

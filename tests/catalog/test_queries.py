@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session
 
-from marketplace.catalog import queries, shelves
+from marketplace.catalog import first_page, queries, shelves
 from marketplace.catalog.models import App, AppState, ListingText, Release, ReleaseState
 from marketplace.catalog.pages import Filters
 from marketplace.kernel.ids import AccountId, AppId, new_id
@@ -45,8 +45,8 @@ def test_an_app_that_is_not_listed_is_nowhere(session: Session, state: AppState)
         assert shelves.shelf(session, filters, number=1, locale="en").tiles.total == 0
     found = shelves.found(session, "sesame", Filters(), number=1, locale="en")
     assert list(found.tiles.items) == []
-    home = shelves.home(session, locale="en")
-    assert [list(home.featured), list(home.new), list(home.categories)] == [[], [], []]
+    home = first_page.home(session, locale="en", today=NOON.date())
+    assert [list(home.used), list(home.new), list(home.categories)] == [[], [], []]
     with pytest.raises(queries.AppNotFound):
         queries.app_page(
             session, app.ident, locale="en", panel_for=no_panel, ratings_for=no_ratings

@@ -17,6 +17,8 @@ STARS = st.floats(ranking.WORST, ranking.BEST)
         (ranking.rating_average(500, 100, store_average=4), 4.91),
         (ranking.prior(1000, 4), 10.97),
         (ranking.trend(40, 20), 0.61),
+        (ranking.interest([0, 14]), 1.5),
+        (ranking.likeness(11, 100, 25, is_same_shelf=True, rating=3), 0.18),
     ],
 )
 def test_the_worked_numbers_hold(value: float, expected: float) -> None:
@@ -62,3 +64,44 @@ def test_a_trend_grows_with_this_week_and_shrinks_with_the_weeks_before(
 def test_one_account_moves_a_trend_by_little(recent: int, baseline: int) -> None:
     step = ranking.trend(recent + 1, baseline) - ranking.trend(recent, baseline)
     assert 0 <= step < 0.05
+
+
+DAYS = st.lists(st.integers(0, 400), max_size=30)
+
+
+@given(DAYS, st.integers(0, 400), st.integers(1, 400))
+def test_interest_grows_with_days_and_fades_with_time(
+    days: list[int], day: int, later: int
+) -> None:
+    before = ranking.interest(days)
+    assert ranking.interest([*days, day]) >= before
+    assert ranking.interest([*days, day, day, day]) == ranking.interest([*days, day])
+    assert ranking.interest([each + later for each in days]) <= before
+
+
+SHELF = st.sampled_from(("its own", "another"))
+
+
+def likeness(shared: int, asked: int, people: int, shelf: str, rating: float) -> float:
+    return ranking.likeness(shared, asked, people, is_same_shelf=shelf == "its own", rating=rating)
+
+
+@given(PEOPLE, PEOPLE, PEOPLE, PEOPLE, SHELF, STARS, STARS)
+def test_a_likeness_grows_with_people_in_common_and_shrinks_with_people_elsewhere(
+    shared: int, more: int, asked: int, people: int, shelf: str, worse: float, better: float
+) -> None:
+    worse, better = sorted((worse, better))
+    found = likeness(shared, asked, people, shelf, worse)
+    assert 0 <= found < 1.2 * (1 + ranking.SAME_SHELF)
+    assert likeness(shared + more, asked + more, people + more, shelf, worse) >= found - 1e-12
+    assert likeness(shared, asked + more, people, shelf, worse) <= found
+    assert likeness(shared, asked, people + more, shelf, worse) <= found
+    assert likeness(shared, asked, people, "another", worse) <= found
+    assert found <= likeness(shared, asked, people, shelf, better)
+
+
+@given(PEOPLE, PEOPLE, SHELF, STARS)
+def test_one_account_makes_nothing_alike(
+    asked: int, people: int, shelf: str, rating: float
+) -> None:
+    assert likeness(1, asked, people, shelf, rating) == likeness(0, asked, people, shelf, rating)

@@ -1,4 +1,4 @@
-"""Reads of lists: the first page, shelves with filters and orders, and search results."""
+"""Reads of lists: shelves with filters and orders, and search results."""
 
 from datetime import timedelta
 
@@ -14,26 +14,6 @@ from tests.factories.catalog import NOON, make_app, make_listed, make_product
 
 def names(shelf: Shelf) -> list[str]:
     return [tile.name for tile in shelf.tiles.items]
-
-
-def test_the_first_page_has_what_is_run_most_and_what_is_new(session: Session) -> None:
-    for age in range(10):
-        make_app(session, name=f"App {age}", score=age, published_at=NOON - timedelta(days=age))
-    home = shelves.home(session, locale="en")
-    assert [tile.name for tile in home.featured] == [f"App {n}" for n in (9, 8, 7, 6)]
-    assert [tile.name for tile in home.new] == [f"App {n}" for n in range(shelves.ROW)]
-    assert [(link.key, link.count) for link in home.categories] == [("fun", 10)]
-    assert [list(home.trending), list(home.loved)] == [[], []]
-
-
-def test_the_first_page_has_what_rises_and_what_is_loved(session: Session) -> None:
-    make_app(session, name="Risen", trend=0.4)
-    make_app(session, name="Rising", trend=0.7)
-    make_app(session, name="Loved", rating_count=3, rating_total=15, rating_score=4.2)
-    make_app(session, name="Praised once", rating_count=1, rating_total=5, rating_score=4.9)
-    home = shelves.home(session, locale="en")
-    assert [tile.name for tile in home.trending] == ["Rising", "Risen"]
-    assert [tile.name for tile in home.loved] == ["Loved"]
 
 
 def test_a_long_shelf_has_pages(session: Session) -> None:

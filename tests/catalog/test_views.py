@@ -8,14 +8,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlmodel import Session, select
 
-from marketplace.catalog import views, views_ratings
+from marketplace.accounts.models import Account
+from marketplace.catalog import service, views, views_ratings
 from marketplace.catalog.models import App, ListingText, Release
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
+from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, AppId
 from marketplace.runs.pages import Panel
 from tests.factories.catalog import make_listed, make_product
-from tests.factories.pages import make_store
+from tests.factories.pages import make_store, sign_in
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,21 @@ def test_the_first_page_shows_apps_and_shelves(client: FlaskClient, database: Da
     page = client.get("/").text
     assert 'href="/apps/tests.echo"' in page
     assert 'href="/categories/fun"' in page
+
+
+def test_the_first_page_follows_what_a_person_ran_unless_they_do_not_want_it(
+    client: FlaskClient, database: Database
+) -> None:
+    lina = sign_in(database, client, email="lina@example.org")
+    with database.writing() as session:
+        apps = [make_listed(session, name=name) for name in ("Oud", "Ney", "Daf")]
+        service.count_run(session, AppId(apps[0].id), AccountId(lina.id), now=utc_now())
+    assert "Because you ran Oud" in client.get("/").text
+    with database.writing() as session:
+        session.get_one(Account, lina.id).has_own_rows = False
+    assert "Because you ran" not in client.get("/").text
+    client.delete_cookie("caravan")
+    assert "Because you ran" not in client.get("/").text
 
 
 def test_a_search_has_its_results_where_typing_renews_them(

@@ -21,6 +21,9 @@ TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]{64})"')
 DOORS = {
     "catalog.app": "/apps/<ident>",
     "catalog.icon": "/apps/<ident>/icon",
+    "collections.all_shown": "/collections",
+    "collections.desk": "/admin/collections",
+    "collections.one": "/collections/<key>",
     "ratings.waiting": "/reviews/waiting",
     "reports.app": "/review/apps/<ident>",
     "reports.form": "/apps/<ident>/report",

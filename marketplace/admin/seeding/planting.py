@@ -15,10 +15,12 @@ from marketplace.accounts.models import Account
 from marketplace.accounts.service import HOUSE_ID
 from marketplace.admin.seeding import catalogue
 from marketplace.admin.seeding.catalogue import MadeApp
-from marketplace.catalog import ranking, search, search_index, standings
+from marketplace.catalog import editorial, ranking, search, search_index, standings
+from marketplace.catalog.editorial import Draft
 from marketplace.catalog.models import (
     App,
     AppState,
+    Collection,
     ListingText,
     Product,
     Rating,
@@ -32,6 +34,7 @@ from marketplace.kernel.errors import Conflict, Invalid
 from marketplace.runs.models import Run, RunState
 
 APPS_AT_ONCE = 5000
+APPS_A_COLLECTION = 6
 RUN_DAYS = 3
 CURRENCY = "USD"
 # Early enough to be past on any day that has begun.
@@ -100,6 +103,8 @@ def plant(
         done += len(some)
         say(f"{done} of {count} apps")
     standings.refresh_all(database, before=today + timedelta(days=1))
+    with database.writing() as session:
+        _plant_collections(session, today)
 
 
 class Ids:
@@ -353,3 +358,26 @@ def _add_runs(batch: Batch, app: MadeApp, number: int, release: Release) -> None
             host_calls=1,
             permissions_used=["llm.generate"],
         )
+
+
+def _plant_collections(session: Session, today: date) -> None:
+    """The most used apps of some categories, a few for each collection; the first is the hero."""
+    taken = set(session.exec(select(Collection.key)).all())
+    for key, title, lead, arabic_title, arabic_lead, shelves in catalogue.vocabulary()[
+        "collections"
+    ]:
+        chosen = session.exec(
+            select(App.ident)
+            .where(App.state == AppState.LISTED, col(App.category).in_(shelves))
+            .order_by(col(App.score).desc(), App.ident)
+            .limit(APPS_A_COLLECTION)
+        ).all()
+        if key in taken or not chosen:
+            continue
+        texts = {
+            "en": {"title": title, "lead": lead},
+            "ar": {"title": arabic_title, "lead": arabic_lead},
+        }
+        draft = Draft(texts, chosen, is_hero=not taken)
+        editorial.make(session, draft, now=_moment(today), key=key)
+        taken.add(key)
