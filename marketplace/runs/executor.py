@@ -5,19 +5,16 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
-from caravan import withheld
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from marketplace.ads import service as ads
-from marketplace.catalog import service as catalog
 from marketplace.catalog.models import App, Release
 from marketplace.inference.ports import Inference
 from marketplace.infra.blobs import Blobs
@@ -26,20 +23,18 @@ from marketplace.infra.egress import Egress
 from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Limited
-from marketplace.kernel.ids import AccountId, AppId, RunId
+from marketplace.kernel.ids import AccountId, RunId
 from marketplace.publishing import code
-from marketplace.runs import budgets, grants, metering, preferences, secret_input, wishes
+from marketplace.runs import budgets, grants, preferences, receipts, secret_input, wishes
 from marketplace.runs.asking import Asking
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.files import Reader, RunFiles
 from marketplace.runs.host_calls import Desk
-from marketplace.runs.keepable import mended
 from marketplace.runs.models import Run, RunState
 from marketplace.runs.questions import Questions
 from marketplace.runs.settings import RunSettings
-from marketplace.sandbox.budgets import Amounts
-from marketplace.sandbox.ports import Job, Outcome, Sandbox
+from marketplace.sandbox.ports import Sandbox
 from marketplace.sandbox.settings import SandboxSettings
 
 WATCH_S = 0.1
@@ -228,9 +223,6 @@ class Executor:
         with closing(self._audits.open(run_id)) as audit:
             audit.end(RunState.FAILED.value, rule)
 
-    def _parties(self, run: Run) -> tuple[budgets.Party, budgets.Party]:
-        return budgets.parties(AccountId(run.person_id), AppId(run.app_id), self._settings)
-
     def _carry_out(self, run_id: RunId, *, has_page: bool) -> None:
         try:
             with closing(self._logs.open(run_id)) as events:
@@ -276,7 +268,7 @@ class Executor:
             run.move_to(RunState.RUNNING, now=utc_now())
             release = session.get_one(Release, run.release_id)
             app = session.get_one(App, run.app_id)
-            left = budgets.left(session, self._parties(run), now=utc_now())
+            left = budgets.left(session, receipts.parties(run, self._settings), now=utc_now())
             asked = secret_input.opened(run, release, self._vault)
             person = AccountId(run.person_id)
             grant = grants.grant_for(
@@ -289,17 +281,13 @@ class Executor:
                 known=preferences.known(session, self._vault, person, app.id, release.manifest),
                 withheld=asked.secrets.values(),
             )
-            job = Job(
-                run_id=str(run.id),
+            job = grants.job_of(
+                run,
+                release,
+                grant,
                 code=code.load(self._blobs, release),
-                entry=release.manifest["runtime"]["entry"],
-                action=run.action,
-                input_json=grants.input_json(asked.values),
-                seed=grant.seed,
-                started_at=run.created_at,
-                grants=grant.permissions,
+                values=asked.values,
                 limits=grants.limits_of(release, self._sandbox_settings, left),
-                locale=run.locale,
             )
             header = grants.header(run, grant, release, list(asked.secrets))
         events.write("started", {})
@@ -331,83 +319,16 @@ class Executor:
             finally:
                 desk.close()
             with self._database.writing() as session:
-                run = self._end(
-                    session, run_id, outcome, desk, grant.withheld, was_stopped=stop.is_set()
+                run = receipts.write(
+                    session,
+                    run_id,
+                    outcome,
+                    desk,
+                    self._settings,
+                    secrets=grant.withheld,
+                    was_stopped=stop.is_set(),
                 )
             used = {"cpu_ms": run.cpu_ms, "wall_ms": run.wall_ms, "host_calls": run.host_calls}
             audit.end(run.state.value, run.error_rule, **used)
         if run.state is RunState.FAILED:
             events.write("failed", {"message": run.error_message})
-
-    def _end(
-        self,
-        session: Session,
-        run_id: RunId,
-        outcome: Outcome,
-        desk: Desk,
-        secrets: Collection[str],
-        *,
-        was_stopped: bool,
-    ) -> Run:
-        run = session.get_one(Run, run_id, with_for_update=True)
-        now = utc_now()
-        # An app whose answer was cut short may still come to an end of its own, good or bad.
-        target = RunState.STOPPED if was_stopped else RunState(outcome.kind.value)
-        run.move_to(target, now=now)
-        run.output = desk.items
-        for name, value in _receipt(outcome, desk).items():
-            setattr(run, name, value)
-        budgets.charge(session, self._parties(run), _used(outcome, desk), now=now)
-        if target is RunState.FAILED:
-            run.error_rule, message = _reason(outcome, desk)
-            run.error_message = withheld.without(secrets, message)
-            # The app's developer reads it.
-            detail = mended(outcome.error.traceback) if outcome.error else None
-            run.error_detail = withheld.without(secrets, detail)
-            run.price_micros = 0
-            ads.void_for_run(session, run_id, now=now)
-        if target is not RunState.FAILED:
-            metering.keep(session, run, desk.meter.counted, now=now)
-        if target is RunState.FINISHED:
-            catalog.count_run(session, run.app_id, run.person_id, now=now)
-        return run
-
-
-def _used(outcome: Outcome, desk: Desk) -> Amounts:
-    tally = desk.tally
-    return Amounts(
-        cpu_ms=outcome.cpu_ms,
-        wall_ms=outcome.wall_ms,
-        memory_mb_s=outcome.peak_memory_bytes * outcome.wall_ms // (2**20 * 1000),
-        output_bytes=outcome.output_bytes,
-        host_calls=outcome.host_calls,
-        llm_tokens=tally.prompt_tokens - tally.cached_tokens + tally.generated_tokens,
-        kv_bytes=desk.kv_bytes,
-        egress_requests=desk.egress_requests,
-    )
-
-
-def _reason(outcome: Outcome, desk: Desk) -> tuple[str, str]:
-    if desk.fatal is not None:
-        return desk.fatal.rule or "llm.gone", desk.fatal.message
-    if outcome.error is None:
-        return "app.error", "The app ended without an answer."
-    return mended(outcome.error.rule), mended(outcome.error.message)
-
-
-def _receipt(outcome: Outcome, desk: Desk) -> dict[str, Any]:
-    tally = desk.tally
-    return {
-        "model": tally.model,
-        "prompt_tokens": tally.prompt_tokens,
-        "cached_tokens": tally.cached_tokens,
-        "generated_tokens": tally.generated_tokens,
-        "queue_ms": tally.queue_ms,
-        "prefill_ms": tally.prefill_ms,
-        "decode_ms": tally.decode_ms,
-        "kv_token_ms": tally.kv_token_ms,
-        "cpu_ms": outcome.cpu_ms,
-        "wall_ms": outcome.wall_ms,
-        "host_calls": outcome.host_calls,
-        "permissions_used": sorted(desk.permissions_used),
-    }

@@ -15,7 +15,7 @@ from marketplace.runs.settings import RunSettings
 from marketplace.runs.wishes import wants_of
 from marketplace.sandbox.budgets import Amounts
 from marketplace.sandbox.limits import clamp
-from marketplace.sandbox.ports import Limits
+from marketplace.sandbox.ports import Job, Limits
 from marketplace.sandbox.settings import SandboxSettings
 
 
@@ -154,6 +154,30 @@ def header(run: Run, grant: Grant, release: Release, withheld: list[str]) -> dic
     }
 
 
-def input_json(values: Mapping[str, Any]) -> str:
-    """The run's input as the guest gets it."""
-    return json.dumps(values, ensure_ascii=False)
+def job_of(
+    run: Run,
+    release: Release,
+    grant: Grant,
+    *,
+    code: Mapping[str, bytes],
+    values: Mapping[str, Any],
+    limits: Limits,
+) -> Job:
+    """What the sandbox performs for a run.
+
+    Args:
+        code: the files of the release.
+        values: the action's input, secrets and all.
+    """
+    return Job(
+        run_id=str(run.id),
+        code=code,
+        entry=release.manifest["runtime"]["entry"],
+        action=run.action,
+        input_json=json.dumps(values, ensure_ascii=False),
+        seed=grant.seed,
+        started_at=run.created_at,
+        grants=grant.permissions,
+        limits=limits,
+        locale=run.locale,
+    )

@@ -3,10 +3,10 @@
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,7 +34,7 @@ from marketplace.runs.preferences import Known
 from marketplace.runs.questions import Questions
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.budgets import NAMES, Amounts
-from marketplace.sandbox.ports import Job, Outcome, OutcomeKind, Sandbox
+from marketplace.sandbox.ports import Outcome, OutcomeKind, Sandbox
 from marketplace.sandbox.settings import SandboxSettings
 
 MOST_SAMPLES = 3
@@ -44,6 +44,9 @@ SHARE = 0.05
 # A store that has just started has people to serve first.
 SETTLE_S = 120.0
 PAUSE_S = 30.0
+# A release that cannot be read or run rests before it is tried again.
+FIRST_REST = timedelta(minutes=10)
+LONGEST_REST = timedelta(days=1)
 WITHOUT_END = Amounts(*(2**62 for _name in NAMES))
 # A sample must leave nothing behind: not in what all people of an app share, not on the web.
 LASTING = frozenset({"kv.app", "net.fetch"})
@@ -106,25 +109,50 @@ class Rehearsal(Desk):
         return True
 
 
+class Patience:
+    """Leaves a release that could not be measured alone, twice as long each time up to a day.
+
+    The others are measured meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._rests: dict[ReleaseId, timedelta] = {}
+        self._rests_until: dict[ReleaseId, datetime] = {}
+
+    def lose(self, release_id: ReleaseId, *, now: datetime) -> None:
+        """Note that it could not be measured."""
+        rest = min(2 * self._rests.get(release_id, FIRST_REST / 2), LONGEST_REST)
+        self._rests[release_id] = rest
+        self._rests_until[release_id] = now + rest
+
+    def resting(self, *, now: datetime) -> list[ReleaseId]:
+        """The releases to leave alone now."""
+        return [each for each, until in self._rests_until.items() if now < until]
+
+
 def keep_measuring(
     stage: Stage, stop: threading.Event, now: Callable[[], datetime] = utc_now
 ) -> None:
     """Measure one release after the other until `stop` is set, in a thread beside the jobs."""
+    patience = Patience()
     pause_s = SETTLE_S
     while not stop.wait(pause_s):
         pause_s = PAUSE_S
         try:
-            measure_next(stage, stop, now=now())
+            measure_next(stage, stop, patience, now=now())
         except Exception:
             # Runners that are busy or a bundle that is gone: the next look may fare better.
             log.exception("rehearsal.failed")
 
 
-def measure_next(stage: Stage, stop: threading.Event, *, now: datetime) -> ReleaseId | None:
+def measure_next(
+    stage: Stage, stop: threading.Event, patience: Patience, *, now: datetime
+) -> ReleaseId | None:
     """Measure the most used app whose live release was not yet, with the present model.
 
     Returns: the release that was measured, or None where there is none, no model answers, or
         `stop` was set before the last sample ended.
+    Raises: any error of the bundle or the sandbox; `patience` then has the release.
     Effects: one row of `catalog_cost`, with no figures where no sample could be run.
     """
     status = stage.inference.status()
@@ -132,16 +160,17 @@ def measure_next(stage: Stage, stop: threading.Event, *, now: datetime) -> Relea
         return None
     engine = (status.model or "")[:LONGEST_ENGINE]
     with stage.database.reading() as session:
-        found = _unmeasured(session, engine)
+        found = _unmeasured(session, engine, patience.resting(now=now))
     if found is None:
         return None
     app, release = found
     takes: list[Take] = []
-    if _can_be_rehearsed(release) and wishes.unmet(release.manifest, status) is None:
-        cases = list(alone(bundles.opened(stage.blobs.get(release.bundle_key)).files))
-        takes = [
-            _perform(stage, app, release, case, stop, now=now) for case in cases[:MOST_SAMPLES]
-        ]
+    try:
+        if _can_be_rehearsed(release) and wishes.unmet(release.manifest, status) is None:
+            takes = _perform_all(stage, app, release, stop, now=now)
+    except Exception:
+        patience.lose(ReleaseId(release.id), now=now)
+        raise
     if stop.is_set():
         return None
     with stage.database.writing() as session:
@@ -149,7 +178,9 @@ def measure_next(stage: Stage, stop: threading.Event, *, now: datetime) -> Relea
     return ReleaseId(release.id)
 
 
-def _unmeasured(session: Session, engine: str) -> tuple[App, Release] | None:
+def _unmeasured(
+    session: Session, engine: str, resting: Collection[ReleaseId]
+) -> tuple[App, Release] | None:
     is_measured = (
         select(Cost.release_id)
         .where(Cost.release_id == App.current_release_id, Cost.engine == engine)
@@ -159,6 +190,7 @@ def _unmeasured(session: Session, engine: str) -> tuple[App, Release] | None:
         select(App, Release)
         .join(Release, col(Release.id) == col(App.current_release_id))
         .where(App.state == AppState.LISTED, col(Release.code_key).is_not(None), ~is_measured)
+        .where(col(Release.id).not_in(resting))
         .order_by(col(App.score).desc())
         .limit(1)
     ).first()
@@ -168,6 +200,13 @@ def _can_be_rehearsed(release: Release) -> bool:
     asked = {entry["name"] for entry in release.manifest["permission"]}
     needs = [entry for entry in release.manifest.get("setting", ()) if entry.get("required")]
     return not asked & LASTING and not needs
+
+
+def _perform_all(
+    stage: Stage, app: App, release: Release, stop: threading.Event, *, now: datetime
+) -> list[Take]:
+    cases = list(alone(bundles.opened(stage.blobs.get(release.bundle_key)).files))
+    return [_perform(stage, app, release, case, stop, now=now) for case in cases[:MOST_SAMPLES]]
 
 
 def _perform(
@@ -195,17 +234,13 @@ def _perform(
         withheld=(),
     )
     grant = replace(usual, share=SHARE)
-    job = Job(
-        run_id=str(run.id),
+    job = grants.job_of(
+        run,
+        release,
+        grant,
         code=code.load(stage.blobs, release),
-        entry=release.manifest["runtime"]["entry"],
-        action=case.action,
-        input_json=grants.input_json(run.input),
-        seed=grant.seed,
-        started_at=now,
-        grants=grant.permissions,
+        values=run.input,
         limits=grants.limits_of(release, stage.sandbox_settings, WITHOUT_END),
-        locale=run.locale,
     )
     with (
         tempfile.TemporaryDirectory() as folder,

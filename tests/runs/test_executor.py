@@ -16,6 +16,7 @@ from marketplace.inference.ports import EngineGone, Generation, Usage
 from marketplace.infra.db import Database, DatabaseBusy
 from marketplace.kernel.clock import utc_now
 from marketplace.publishing import code
+from marketplace.runs import receipts
 from marketplace.runs.events import EventWriter
 from marketplace.runs.executor import Busy, Executor
 from marketplace.runs.models import Run, RunState
@@ -236,7 +237,7 @@ def test_a_run_whose_end_could_not_be_noted_is_ended_later(
 
     run_id = here.queued(here.app())
     with monkeypatch.context() as patched, capture_logs():
-        patched.setattr(Executor, "_end", busy)
+        patched.setattr(receipts, "write", busy)
         patched.setattr(Executor, "_fail", busy)
         patched.setattr(Executor, "reap", lambda _self: None)
         here.executor._carry_out(run_id, has_page=True)
