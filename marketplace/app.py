@@ -26,6 +26,7 @@ from marketplace.billing import queries as billing_queries
 from marketplace.billing import views as billing_views
 from marketplace.catalog import jobs as catalog_jobs
 from marketplace.catalog import views as catalog_views
+from marketplace.catalog import views_channels as channels_views
 from marketplace.catalog import views_collections as collections_views
 from marketplace.catalog import views_feeds as feeds_views
 from marketplace.catalog import views_ratings as ratings_views
@@ -169,6 +170,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(tokens_views.bp)
     app.register_blueprint(catalog_views.blueprint(store, panel_for, billing_queries.has_bought))
     app.register_blueprint(collections_views.bp)
+    app.register_blueprint(channels_views.bp)
     app.register_blueprint(feeds_views.bp)
     app.register_blueprint(ratings_views.blueprint(billing_queries.has_bought))
     app.register_blueprint(

@@ -41,6 +41,13 @@ class ReleaseState(StrEnum):
     REJECTED = "rejected"
 
 
+class Channel(StrEnum):
+    """Who gets a release: everybody, or those who asked for what is not finished yet."""
+
+    STABLE = "stable"
+    BETA = "beta"
+
+
 NEXT_STATES: Mapping[ReleaseState, frozenset[ReleaseState]] = {
     ReleaseState.CHECKING: frozenset({ReleaseState.IN_REVIEW, ReleaseState.REJECTED}),
     ReleaseState.IN_REVIEW: frozenset({ReleaseState.PUBLISHED, ReleaseState.REJECTED}),
@@ -64,7 +71,7 @@ class App(SQLModel, table=True):
     What lists are ordered by stands here too: `score`, `rating_score` and `trend` come from
     `catalog.ranking`, `search_row` is the number search files it under, and the price is that
     of the cheapest product that opens it. `blocked_reason` tells its developer why it was taken
-    down, "" unless it is BLOCKED.
+    down, "" unless it is BLOCKED. `beta_release_id` is the beta version above the current one.
     """
 
     __tablename__ = "catalog_app"
@@ -88,6 +95,7 @@ class App(SQLModel, table=True):
     age: int = 18
     state: AppState = Field(default=AppState.HIDDEN, sa_type=enum_column(AppState))
     current_release_id: ReleaseId | None = Field(default=None, sa_type=Uuid)
+    beta_release_id: ReleaseId | None = Field(default=None, sa_type=Uuid)
     icon_key: str | None = Field(default=None, max_length=64)
     icon_type: str | None = Field(default=None, max_length=40)
     run_count: int = 0
@@ -133,6 +141,7 @@ class Release(SQLModel, table=True):
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
     publisher_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
     version: str = Field(max_length=32)
+    channel: Channel = Field(default=Channel.STABLE, sa_type=enum_column(Channel))
     manifest: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
     listings: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
     actions: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
@@ -153,6 +162,16 @@ class Release(SQLModel, table=True):
         if target not in NEXT_STATES[self.state]:
             raise IllegalMove(f"A release that is {self.state} cannot become {target}.")
         self.state, self.state_changed_at = target, now
+
+
+class Tester(SQLModel, table=True):
+    """That one person has asked for the beta versions of one app."""
+
+    __tablename__ = "catalog_tester"
+
+    app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
+    person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
+    joined_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Product(SQLModel, table=True):

@@ -240,6 +240,18 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Beta:
+    """The beta version of an app, and whether the reader gets it.
+
+    Args:
+        version: None where there is none at present.
+    """
+
+    version: Version | None
+    is_mine: bool
+
+
+@dataclass(frozen=True)
 class Screenshot:
     """A picture of an app at work.
 
@@ -260,6 +272,7 @@ class AppPage:
 
     Args:
         is_translated: whether the texts are in the reader's language.
+        beta: where there is a beta version, or the reader has asked for them.
         cost: what the store measured, with the model it has had last; None until it has.
         panel: the run panel of `runs`, made by the callable that `app.py` hands in.
     """
@@ -275,6 +288,7 @@ class AppPage:
     price: Money | None
     permissions: Sequence[Asked]
     versions: Sequence[Version]
+    beta: Beta | None
     screenshots: Sequence[Screenshot]
     cost: Cost | None
     licence: str

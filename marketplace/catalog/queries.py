@@ -10,16 +10,25 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import Select
 
 from marketplace.accounts.models import Account
-from marketplace.catalog import categories, permissions, wording
+from marketplace.catalog import categories, channels, permissions, wording
 from marketplace.catalog.models import (
     App,
     AppState,
+    Channel,
     Cost,
     ListingText,
     Release,
     ReleaseState,
 )
-from marketplace.catalog.pages import AppPage, DeveloperPage, Ratings, Screenshot, Tile, Version
+from marketplace.catalog.pages import (
+    AppPage,
+    Beta,
+    DeveloperPage,
+    Ratings,
+    Screenshot,
+    Tile,
+    Version,
+)
 from marketplace.kernel.errors import NotFound
 from marketplace.kernel.ids import AccountId, AppId
 from marketplace.web.i18n import gettext as _
@@ -139,9 +148,12 @@ def app_page(
     locale: str,
     panel_for: PanelFor,
     ratings_for: RatingsFor,
+    person_id: AccountId | None = None,
 ) -> AppPage:
-    """Everything an app's page shows. Raises: AppNotFound."""
-    app, developer, release, text = _app_with_all(session, ident, locale=locale)
+    """Everything an app's page shows to a person, or to somebody unknown. Raises: AppNotFound."""
+    app, developer, current, text = _app_with_all(session, ident, locale=locale)
+    beta = _beta(session, app, person_id)
+    release = channels.release_for(session, app, person_id) if beta and beta.is_mine else current
     manifest = wording.manifest(release, locale=locale) if release else {}
     section = manifest.get("app", {})
     similar = (
@@ -174,8 +186,9 @@ def app_page(
             for entry in manifest.get("permission", ())
         ],
         versions=_versions(session, app.id),
-        screenshots=_screenshots(release, locale),
-        cost=_cost(session, release),
+        beta=beta,
+        screenshots=_screenshots(current, locale),
+        cost=_cost(session, current),
         licence=section.get("licence", ""),
         links=links,
         similar=listed(session, similar, locale=locale),
@@ -199,6 +212,15 @@ def _app_with_all(
     if found is None:
         raise AppNotFound(_("There is no app “%(ident)s” in this store.", ident=ident))
     return found
+
+
+def _beta(session: Session, app: App, person_id: AccountId | None) -> Beta | None:
+    is_mine = channels.is_tester(session, app.id, person_id)
+    release = session.get(Release, app.beta_release_id) if app.beta_release_id else None
+    if release is None:
+        return Beta(None, is_mine=True) if is_mine else None
+    changes = release.manifest["app"].get("changes", "")
+    return Beta(Version(release.version, release.state_changed_at, changes), is_mine=is_mine)
 
 
 def _screenshots(release: Release | None, locale: str) -> list[Screenshot]:
@@ -240,7 +262,11 @@ def _versions(session: Session, app_id: AppId) -> list[Version]:
     changes = type_coerce(Release.manifest, JSON)[("app", "changes")].as_string()
     rows = session.exec(
         select(Release.version, Release.state_changed_at, changes)
-        .where(Release.app_id == app_id, Release.state == ReleaseState.PUBLISHED)
+        .where(
+            Release.app_id == app_id,
+            Release.state == ReleaseState.PUBLISHED,
+            Release.channel == Channel.STABLE,
+        )
         .order_by(col(Release.state_changed_at).desc())
         .limit(20)
     ).all()

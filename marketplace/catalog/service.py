@@ -8,20 +8,20 @@ from sqlalchemy import case, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, delete, select
 
-from marketplace.catalog import ranking, search
+from marketplace.catalog import channels, ranking, search
 from marketplace.catalog.models import (
     App,
     AppState,
+    Channel,
     ListingText,
     Product,
     Release,
     ReleaseState,
     Use,
-    number_of,
 )
 from marketplace.inference.jobs import FORGET_RELEASE
 from marketplace.infra.jobs import enqueue
-from marketplace.kernel.ids import AccountId, AppId
+from marketplace.kernel.ids import AccountId, AppId, ReleaseId
 
 ICON_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 
@@ -30,17 +30,51 @@ def publish(session: Session, release: Release, *, now: datetime) -> App:
     """Put one reviewed release into the store: texts, products, icon and search at once.
 
     An app that an operator has blocked stays blocked. A release below the present one is
-    published as history and changes nothing that people see.
+    published as history and changes nothing that people see. One of the beta channel is there for
+    those who asked for it, and leaves what everybody sees as it is.
 
     Raises: IllegalMove when the release is not in review.
     """
     release.move_to(ReleaseState.PUBLISHED, now=now)
     app = session.get_one(App, release.app_id, with_for_update=True)
-    present = session.get(Release, app.current_release_id) if app.current_release_id else None
-    if present is not None and number_of(present.version) > number_of(release.version):
+    present = _release(session, app.current_release_id)
+    if not channels.is_newer(release, present):
         return app
+    beta = _release(session, app.beta_release_id)
+    if release.channel is Channel.BETA:
+        if channels.is_newer(release, beta):
+            app.beta_release_id = release.id
+            if beta is not None:
+                _let_go(session, app, beta)
+        return app
+    _show(session, app, release, now=now)
     if present is not None:
         _let_go(session, app, present)
+    if beta is not None and channels.is_newer(release, beta):
+        app.beta_release_id = None
+        _let_go(session, app, beta)
+    return app
+
+
+def make_stable(session: Session, release: Release, *, now: datetime) -> None:
+    """Give everybody a published beta release as it is, unless a newer one is stable by now."""
+    release.channel = Channel.STABLE
+    app = session.get_one(App, release.app_id, with_for_update=True)
+    present = _release(session, app.current_release_id)
+    if app.beta_release_id == release.id:
+        app.beta_release_id = None
+    if channels.is_newer(release, present):
+        _show(session, app, release, now=now)
+        if present is not None:
+            _let_go(session, app, present)
+
+
+def _release(session: Session, release_id: ReleaseId | None) -> Release | None:
+    return session.get(Release, release_id) if release_id else None
+
+
+def _show(session: Session, app: App, release: Release, *, now: datetime) -> None:
+    """Let people see, buy and run a release: it is the app from now on."""
     manifest = Manifest.model_validate(release.manifest)
     _describe(app, manifest)
     app.icon_key = release.icon_key
@@ -54,7 +88,6 @@ def publish(session: Session, release: Release, *, now: datetime) -> App:
     settle_price(session, app)
     _put_texts(session, app.id, release)
     search.index(session, app)
-    return app
 
 
 def _let_go(session: Session, app: App, release: Release) -> None:
@@ -118,9 +151,9 @@ def take_down(session: Session, app: App, *, reason: str) -> None:
     What people bought and ran stays in their records.
     """
     app.state, app.blocked_reason = AppState.BLOCKED, reason
-    present = session.get(Release, app.current_release_id) if app.current_release_id else None
-    if present is not None:
-        _let_go(session, app, present)
+    for release_id in (app.current_release_id, app.beta_release_id):
+        if release := _release(session, release_id):
+            _let_go(session, app, release)
     search.index(session, app)
 
 

@@ -105,6 +105,7 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
             locale=current_locale(),
             panel_for=panel_for,
             ratings_for=ratings_for,
+            person_id=person.id if person else None,
         )
         root = current_app.config["PUBLIC_URL"]
         address = root + url_for("catalog.app", ident=ident)

@@ -40,6 +40,7 @@ class ReleaseRow:
 
     id: str
     version: str
+    channel: str
     state: str
     created_at: datetime
     verdict: str
@@ -63,3 +64,4 @@ class UploadForm:
 
     error: str = ""
     findings: Sequence[Mapping[str, Any]] = field(default=())
+    channel: str = ""

@@ -81,6 +81,7 @@ def releases(
             ReleaseRow(
                 id=str(release.id),
                 version=release.version,
+                channel=release.channel.value,
                 state=release.state.value,
                 created_at=release.created_at,
                 verdict=release.verdict,

@@ -8,7 +8,8 @@ from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from marketplace.catalog.models import App, Release, ReleaseState, number_of
+from marketplace.catalog import service as catalog
+from marketplace.catalog.models import App, Channel, Release, ReleaseState, number_of
 from marketplace.infra import jobs
 from marketplace.infra.blobs import Blobs
 from marketplace.kernel.errors import Conflict, Forbidden, Limited
@@ -37,6 +38,10 @@ class OldVersion(Conflict):
     """A newer version was uploaded before."""
 
 
+class NothingStable(Conflict):
+    """A beta version came before any stable one."""
+
+
 class TakenMeanwhile(Conflict):
     """Two people published the same ident in the same moment; the other one was first."""
 
@@ -54,25 +59,47 @@ class Publisher:
 
 
 def submit(
-    session: Session, publisher: Publisher, data: bytes, *, blobs: Blobs, now: datetime
+    session: Session,
+    publisher: Publisher,
+    data: bytes,
+    *,
+    channel: Channel = Channel.STABLE,
+    blobs: Blobs,
+    now: datetime,
 ) -> Release:
     """Take one upload: a new release that waits for its checks.
 
+    The bundle of a published beta release, handed in again as stable, becomes stable as it is.
+
     Args:
         data: the bundle as it came.
-    Returns: the release, CHECKING, in the caller's still uncommitted transaction.
+        channel: who gets it once it is published.
+    Returns: the release, CHECKING or that beta one, in the caller's still uncommitted transaction.
     Raises: BadBundle, HugeBundle, TooManyWaiting, ReservedIdent, NotYourApp, TakenMeanwhile,
-        DuplicateVersion, OldVersion.
+        DuplicateVersion, OldVersion, NothingStable.
     Effects: two blobs, and the job `review.check_release`; nothing at all when it is refused.
     """
     bundle = bundles.opened(data)
     _check_room(session, publisher)
     app = _app_for(session, publisher, bundle, now=now)
-    _check_version(session, app, bundle.manifest.app.version)
+    if channel is Channel.BETA:
+        if app.current_release_id is None:
+            raise NothingStable(
+                _(
+                    "Publish a stable version first: people ask for beta versions on the app's "
+                    "page, which it does not have yet."
+                ),
+                rule="release.nothing-stable",
+            )
+    elif beta := _published_beta(session, app, bundle):
+        catalog.make_stable(session, beta, now=now)
+        return beta
+    _check_version(session, app, bundle.manifest.app.version, channel)
     release = Release(
         app_id=app.id,
         publisher_id=publisher.id,
         version=bundle.manifest.app.version,
+        channel=channel,
         manifest=bundle.manifest.model_dump(mode="json"),
         listings={locale: texts.model_dump() for locale, texts in bundle.listings.items()},
         icon_key=blobs.put(bundle.icon) if bundle.icon is not None else None,
@@ -138,11 +165,24 @@ def _check_room(session: Session, publisher: Publisher) -> None:
         )
 
 
-def _check_version(session: Session, app: App, version: str) -> None:
+def _published_beta(session: Session, app: App, bundle: Bundle) -> Release | None:
+    """The beta release that is this very bundle."""
+    return session.exec(
+        select(Release).where(
+            Release.app_id == app.id,
+            Release.version == bundle.manifest.app.version,
+            Release.bundle_key == bundle.sha256,
+            Release.channel == Channel.BETA,
+            Release.state == ReleaseState.PUBLISHED,
+        )
+    ).first()
+
+
+def _check_version(session: Session, app: App, version: str, channel: Channel) -> None:
     known = session.exec(
-        select(Release.version, Release.state).where(Release.app_id == app.id)
+        select(Release.version, Release.state, Release.channel).where(Release.app_id == app.id)
     ).all()
-    if any(version == other for other, _state in known):
+    if any(version == other for other, _state, _channel in known):
         raise DuplicateVersion(
             _(
                 "Version %(version)s of “%(ident)s” is here already, and a version never "
@@ -152,8 +192,13 @@ def _check_version(session: Session, app: App, version: str) -> None:
             ),
             rule="release.duplicate-version",
         )
-    # One that was turned down is in nobody's way, however high its number was.
-    standing = [other for other, state in known if state is not ReleaseState.REJECTED]
+    # One that was turned down is in nobody's way, however high its number was; nor is a beta one
+    # in the way of a stable version that mends something meanwhile.
+    standing = [
+        other
+        for other, state, where in known
+        if state is not ReleaseState.REJECTED and (where is Channel.STABLE or where is channel)
+    ]
     newest = max(standing, key=number_of, default=None)
     if newest is not None and number_of(version) < number_of(newest):
         raise OldVersion(

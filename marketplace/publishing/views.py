@@ -15,7 +15,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from marketplace.catalog.models import App, Release, ReleaseState
+from marketplace.catalog.models import App, Channel, Release, ReleaseState
 from marketplace.infra.blobs import Blobs
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import Conflict, Forbidden, Invalid, TooLarge
@@ -35,6 +35,10 @@ class NoBundle(Invalid):
     """The request brought no file."""
 
 
+class NoChannel(Invalid):
+    """The request names a channel that no release can have."""
+
+
 def blueprint(blobs: Blobs, earned_by: EarnedBy, findings: Findings) -> Blueprint:
     """The portal's pages and API.
 
@@ -49,9 +53,21 @@ def blueprint(blobs: Blobs, earned_by: EarnedBy, findings: Findings) -> Blueprin
         data = upload.read() if upload else b""
         if not data:
             raise NoBundle(_("Choose a .caravan file; `caravan build` makes one."))
+        channel = request.form.get("channel") or Channel.STABLE
+        if channel not in set(Channel):
+            raise NoChannel(
+                _(
+                    "“%(channel)s” is no channel; there are: %(known)s.",
+                    channel=channel,
+                    known=", ".join(Channel),
+                ),
+                rule="release.channel",
+            )
         person = known_actor()
         publisher = Publisher(person.id, is_operator=person.is_operator)
-        return service.submit(db(), publisher, data, blobs=blobs, now=utc_now())
+        return service.submit(
+            db(), publisher, data, channel=Channel(channel), blobs=blobs, now=utc_now()
+        )
 
     @bp.get("/portal/")
     def portal() -> ResponseReturnValue:
@@ -82,9 +98,13 @@ def blueprint(blobs: Blobs, earned_by: EarnedBy, findings: Findings) -> Blueprin
         try:
             release = take()
         except (Invalid, TooLarge, Conflict, Forbidden) as error:
-            page = UploadForm(error.message, error.details.get("findings", ()))
+            chosen = request.form.get("channel", "")
+            page = UploadForm(error.message, error.details.get("findings", ()), chosen)
             return render_template("portal/upload.html", page=page), status_of(error)
-        flash(_("Version %(version)s is uploaded and being checked.", version=release.version))
+        if release.state is ReleaseState.PUBLISHED:
+            flash(_("Version %(version)s is stable now.", version=release.version))
+        else:
+            flash(_("Version %(version)s is uploaded and being checked.", version=release.version))
         ident = db().get_one(App, release.app_id).ident
         return redirect(url_for("publishing.releases", ident=ident), code=303)
 
@@ -103,6 +123,7 @@ def blueprint(blobs: Blobs, earned_by: EarnedBy, findings: Findings) -> Blueprin
             {
                 "release": row.id,
                 "version": row.version,
+                "channel": row.channel,
                 "state": row.state,
                 "created_at": row.created_at.isoformat(),
                 "verdict": row.verdict,
@@ -131,6 +152,7 @@ def _summary(release: Release) -> dict[str, Any]:
         "release": str(release.id),
         "app": ident,
         "version": release.version,
+        "channel": release.channel.value,
         "state": release.state.value,
         "checks_url": url_for("publishing.api_release", release_id=release.id, _external=True),
         "url": url_for(page, ident=ident, _external=True),

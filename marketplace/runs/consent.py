@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from marketplace.catalog import permissions, wording
+from marketplace.catalog import channels, permissions, wording
 from marketplace.catalog import queries as catalog
 from marketplace.catalog.models import App, Release
 from marketplace.catalog.permissions import Asked
@@ -115,23 +115,15 @@ def asked(items: Mapping[str, str]) -> Sequence[Asked]:
 def mine(session: Session, person_id: AccountId, *, locale: str) -> Sequence[Allowed]:
     """Everything a person has allowed, app by app, the latest first."""
     rows = session.exec(
-        select(Consent, App)
+        select(Consent, App, Release)
         .join(App, col(App.id) == col(Consent.app_id))
+        .outerjoin(Release, col(Release.id) == channels.release_id(person_id))
         .where(Consent.person_id == person_id)
         .order_by(col(Consent.given_at).desc())
     ).all()
-    names = catalog.names(session, [app.id for _consent, app in rows], locale=locale)
-    releases = {
-        release.id: release
-        for release in session.exec(
-            select(Release).where(
-                col(Release.id).in_([app.current_release_id for _consent, app in rows])
-            )
-        )
-    }
+    names = catalog.names(session, [app.id for _consent, app, _release in rows], locale=locale)
     found = []
-    for consent, app in rows:
-        release = releases.get(app.current_release_id) if app.current_release_id else None
+    for consent, app, release in rows:
         reasons = items_of(wording.manifest(release, locale=locale)) if release else {}
         items = {item: reasons.get(item, "") for item in consent.items}
         found.append(

@@ -9,6 +9,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from marketplace.billing import queries as billing
+from marketplace.catalog import channels
 from marketplace.catalog.models import App, Release
 from marketplace.infra.vault import Vault
 from marketplace.kernel.errors import Forbidden, Invalid, Limited, NotFound
@@ -129,7 +130,7 @@ def check(
     Raises: NothingToRun, NotBought, BadInput (with a sentence per field), ConsentNeeded,
         SettingsNeeded.
     """
-    release = session.get(Release, app.current_release_id) if app.current_release_id else None
+    release = channels.release_for(session, app, person_id)
     if release is None:
         raise NothingToRun(_("This app has no published version yet."))
     described = next((a for a in release.actions["actions"] if a["name"] == action), None)

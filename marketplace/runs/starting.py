@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from marketplace.catalog import channels
 from marketplace.catalog.models import App, Release
 from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
@@ -70,8 +71,8 @@ class Starter:
 
 
 def release_of(app: App) -> Release | None:
-    """The version of an app that people get now."""
-    return db().get(Release, app.current_release_id) if app.current_release_id else None
+    """The version of an app that this person gets now."""
+    return channels.release_for(db(), app, actor_id())
 
 
 def schema_of(release: Release | None, action: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from caravan.manifest import ScheduleSection
 from sqlmodel import Session, col, select
 
+from marketplace.catalog import channels, wording
 from marketplace.catalog import queries as catalog
 from marketplace.catalog.models import App, AppState, Release
 from marketplace.infra.vault import Vault
@@ -21,8 +22,8 @@ from marketplace.runs.models import Run, RunState, StopReason, Timer
 from marketplace.runs.pages import TimerRow
 from marketplace.runs.preferences import SettingsNeeded
 from marketplace.runs.settings import RunSettings
+from marketplace.web.i18n import current_locale, ngettext
 from marketplace.web.i18n import gettext as _
-from marketplace.web.i18n import ngettext
 
 AT_ONCE = 20
 SENTENCES = {
@@ -171,7 +172,7 @@ def mine(session: Session, person_id: AccountId, *, locale: str) -> Sequence[Tim
     rows = session.exec(
         select(Timer, App, Release)
         .join(App, col(App.id) == col(Timer.app_id))
-        .join(Release, col(Release.id) == col(App.current_release_id))
+        .join(Release, col(Release.id) == channels.release_id(person_id))
         .where(Timer.person_id == person_id)
         .order_by(col(Timer.created_at))
     ).all()
@@ -204,7 +205,8 @@ def every(seconds: int) -> str:
 def _row(app: App, name: str, release: Release, action: str, timer: Timer | None) -> TimerRow:
     offered = _intervals(release.manifest).get(action)
     every_s = timer.every_s if timer and (timer.next_at or offered is None) else offered
-    described = {each["name"]: each["title"] for each in release.actions["actions"]}
+    actions = wording.actions(release, locale=current_locale())
+    described = {each["name"]: each["title"] for each in actions}
     stopped = timer.stopped if timer else None
     return TimerRow(
         app_ident=app.ident,
@@ -227,7 +229,7 @@ def _changed(session: Session, app: App, timer: Timer) -> StopReason | None:
     """Why a schedule is not the one its person switched on any more."""
     if app.state is not AppState.LISTED:
         return StopReason.GONE
-    release = session.get(Release, app.current_release_id) if app.current_release_id else None
+    release = channels.release_for(session, app, timer.person_id)
     every_s = _intervals(release.manifest).get(timer.action) if release else None
     if every_s is None:
         return StopReason.GONE

@@ -4,8 +4,8 @@ from caravan import forms, preferences
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from marketplace.catalog import channels, wording
 from marketplace.catalog import queries as catalog
-from marketplace.catalog import wording
 from marketplace.catalog.models import App, Release
 from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
@@ -111,7 +111,7 @@ def blueprint(vault: Vault) -> Blueprint:
 
 def _found(ident: str) -> tuple[App, Release]:
     app = catalog.app_by_ident(db(), ident)
-    release = db().get(Release, app.current_release_id) if app.current_release_id else None
+    release = channels.release_for(db(), app, actor_id())
     if release is None:
         raise NothingToSet(_("This app has no published version yet."))
     return app, release

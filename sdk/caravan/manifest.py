@@ -82,9 +82,10 @@ class AppSection(Section):
     )
     support: str | None = Field(
         default=None,
-        pattern=r"^(https://|mailto:)[^\s]+$",
+        pattern=r"^((https://|mailto:)[^\s]+|store)$",
         max_length=300,
-        description="Where people get help, starting with `https://` or `mailto:`.",
+        description="Where people get help, starting with `https://` or `mailto:`; `store` leads "
+        "to those who run it, for apps that come with it.",
     )
     source: WebAddress | None = Field(
         default=None, description="The source code's page, starting with `https://`."

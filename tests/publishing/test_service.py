@@ -7,13 +7,22 @@ import pytest
 from sqlmodel import Session, select
 
 from marketplace.accounts.models import Account
-from marketplace.catalog.models import App, AppState, ListingText, Product, Release, ReleaseState
+from marketplace.catalog import service as catalog
+from marketplace.catalog.models import (
+    App,
+    AppState,
+    Channel,
+    ListingText,
+    Product,
+    Release,
+    ReleaseState,
+)
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.jobs import Job
 from marketplace.kernel.errors import CaravanError
 from marketplace.publishing import service
 from tests.factories.accounts import make_account
-from tests.factories.catalog import NOON, make_app, make_release
+from tests.factories.catalog import NOON, make_app, make_listed, make_release
 from tests.factories.publishing import PRODUCT, bundle_bytes, make_upload, publisher_of
 
 
@@ -111,6 +120,54 @@ def test_a_version_that_was_turned_down_is_in_nobodys_way(
     app = make_app(session, owner=lina, ident="tests.echo")
     make_release(session, app=app, version="9.0.0", state=ReleaseState.REJECTED)
     assert make_upload(session, blobs, by=lina, version="1.0.1").version == "1.0.1"
+
+
+def submit_beta(session: Session, account: Account, blobs: Blobs, **given: str) -> Release:
+    return service.submit(
+        session,
+        publisher_of(account),
+        bundle_bytes(**given),
+        channel=Channel.BETA,
+        blobs=blobs,
+        now=NOON,
+    )
+
+
+def test_a_beta_version_needs_a_stable_one_before_it(
+    session: Session, lina: Account, blobs: Blobs
+) -> None:
+    with pytest.raises(service.NothingStable) as caught:
+        submit_beta(session, lina, blobs, ident="tests.fresh")
+    assert caught.value.rule == "release.nothing-stable"
+    make_listed(session, owner=lina, ident="tests.echo")
+    release = submit_beta(session, lina, blobs, version="1.1.0")
+    assert (release.channel, release.state) == (Channel.BETA, ReleaseState.CHECKING)
+
+
+def test_a_stable_version_may_be_lower_than_a_beta_one_and_no_other_way_round(
+    session: Session, lina: Account, blobs: Blobs
+) -> None:
+    make_listed(session, owner=lina, ident="tests.echo")
+    submit_beta(session, lina, blobs, version="1.5.0")
+    assert make_upload(session, blobs, by=lina, version="1.0.1").channel is Channel.STABLE
+    make_upload(session, blobs, by=lina, version="1.6.0")
+    with pytest.raises(service.OldVersion):
+        submit_beta(session, lina, blobs, version="1.5.1")
+
+
+def test_the_same_bundle_of_a_published_beta_becomes_stable_and_another_never(
+    session: Session, lina: Account, blobs: Blobs
+) -> None:
+    app = make_listed(session, owner=lina, ident="tests.echo")
+    release = submit_beta(session, lina, blobs, version="1.1.0")
+    with pytest.raises(service.DuplicateVersion):
+        make_upload(session, blobs, by=lina, version="1.1.0")
+    release.move_to(ReleaseState.IN_REVIEW, now=NOON)
+    catalog.publish(session, release, now=NOON)
+    with pytest.raises(service.DuplicateVersion):
+        make_upload(session, blobs, by=lina, version="1.1.0", name="Other")
+    assert make_upload(session, blobs, by=lina, version="1.1.0") is release
+    assert (release.channel, app.current_release_id) == (Channel.STABLE, release.id)
 
 
 def test_a_publisher_has_so_many_waiting_and_no_more(

@@ -159,6 +159,29 @@ def test_somebody_elses_release_cannot_be_followed(client: FlaskClient, database
     assert client.get(unknown, headers=token(database)).status_code == 404
 
 
+def test_a_channel_that_is_none_is_told_and_nothing_is_taken(
+    client: FlaskClient, database: Database
+) -> None:
+    file = (io.BytesIO(bundle_bytes()), "echo.caravan")
+    answer = client.post(
+        "/api/v1/releases", data={"bundle": file, "channel": "gamma"}, headers=token(database)
+    )
+    assert (answer.status_code, answer.get_json()["rule"]) == (422, "release.channel")
+    assert "stable, beta" in answer.get_json()["detail"]
+    assert rows(database) == 0
+
+
+def test_a_beta_version_before_any_stable_one_is_told_on_the_page(
+    client: FlaskClient, database: Database
+) -> None:
+    sign_in(database, client, is_developer=True)
+    file = (io.BytesIO(bundle_bytes()), "echo-1.0.0.caravan")
+    answer = send(client, "/portal/upload", bundle=file, channel="beta")
+    assert (answer.status_code, "Publish a stable version first" in answer.text) == (409, True)
+    assert 'value="beta" checked' in answer.text, "the choice is kept"
+    assert rows(database) == 0
+
+
 def test_a_browser_uploads_and_sees_the_checks_under_way(
     client: FlaskClient, database: Database
 ) -> None:

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from marketplace.billing import queries as billing
 from marketplace.catalog import views as catalog_views
-from marketplace.catalog import views_ratings
+from marketplace.catalog import views_channels, views_ratings
 from marketplace.catalog.models import App, Release
 from marketplace.infra.db import Database
 from marketplace.runs import (
@@ -47,6 +47,7 @@ def app(here: Stage) -> Flask:
     return make_store(
         here.database,
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
+        views_channels.bp,
         views_ratings.blueprint(billing.has_bought),
         views.blueprint(here.database, here.logs, here.questions, here.starter),
         views_api.blueprint(here.starter),

@@ -8,13 +8,17 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlmodel import select
+from werkzeug.test import TestResponse
 
 from marketplace.accounts.models import Account
+from marketplace.catalog import service as catalog
+from marketplace.catalog.models import App, Channel, Release
 from marketplace.inference.fake import FakeInference
 from marketplace.inference.ports import EngineStatus, ServedModel, Wants
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, AppId, RunId
+from marketplace.publishing import code
 from marketplace.runs import (
     budgets,
     wishes,
@@ -23,10 +27,11 @@ from marketplace.runs.models import Run, RunState
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.budgets import Amounts
 from tests.factories.accounts import make_session
-from tests.factories.catalog import make_product
+from tests.factories.catalog import make_product, make_release, manifest_of
 from tests.factories.pages import TOKEN, send, sign_in
 from tests.factories.run_pages import ASK, run_of, start, streamed
 from tests.factories.runs import Stage
+from tests.factories.sandbox import HEAD
 
 
 def test_a_run_begins_and_its_page_shows_what_came_out(here: Stage, lina: FlaskClient) -> None:
@@ -35,6 +40,45 @@ def test_a_run_begins_and_its_page_shows_what_came_out(here: Stage, lina: FlaskC
     assert "It said: Hello." in page
     assert "salam" in page
     assert "receipt" in page
+
+
+def test_a_beta_version_is_on_its_page_and_runs_for_those_who_ask_for_it(
+    here: Stage, lina: FlaskClient, omar: FlaskClient
+) -> None:
+    app = here.app("yield 'stable'")
+    with here.database.writing() as session:
+        stable = session.get_one(Release, app.current_release_id)
+        key = code.store(here.blobs, {"app.py": f"{HEAD}    yield 'beta'\n".encode()})
+        manifest = manifest_of(app.ident, "1.1.0", app={"changes": "Quicker *tea*."})
+        beta = make_release(
+            session,
+            app=session.get_one(App, app.id),
+            version="1.1.0",
+            manifest=manifest,
+            actions=stable.actions,
+            channel=Channel.BETA,
+            code_key=key,
+        )
+        catalog.publish(session, beta, now=utc_now())
+    page = f"/apps/{app.ident}"
+    assert "Quicker <em>tea</em>." in lina.get(page).text
+    assert "Try beta versions" in lina.get(page).text
+    assert send(lina, page, f"{page}/beta", is_mine="1").status_code == 303
+    shown = lina.get(page).text
+    assert "You run this version" in shown
+    assert "Back to the stable version" in shown
+    assert here.run(run_of(here, start(lina, app))).output[0]["text"] == "beta"
+    other = start(omar, app)
+    assert here.run(last_run(here, other)).output[0]["text"] == "stable"
+    send(lina, page, f"{page}/beta")
+    assert here.run(last_run(here, start(lina, app))).output[0]["text"] == "stable"
+
+
+def last_run(here: Stage, answer: TestResponse) -> RunId:
+    """The run a redirect leads to among several, once it is over."""
+    run_id = RunId(UUID(answer.location.rpartition("/")[2]))
+    here.wait(run_id)
+    return run_id
 
 
 def test_the_receipt_tells_the_memory_that_was_held_in_words(

@@ -24,6 +24,13 @@ REFUSED = frozenset({"rejected", "refused", "failed"})
 @click.command()
 @folder_argument
 @store_options
+@click.option(
+    "--channel",
+    type=click.Choice(["stable", "beta"]),
+    default="stable",
+    show_default=True,
+    help="Who gets it: everybody, or those who ask for beta versions on the app's page.",
+)
 @click.option("--dry-run", is_flag=True, help="Do everything but the upload.")
 @click.option("--wait", is_flag=True, help="Wait until the store has checked it.")
 @click.option("--timeout", default=300, show_default=True, help="The longest wait, in seconds.")
@@ -33,6 +40,7 @@ def publish(
     path: Path,
     store: str | None,
     token: str | None,
+    channel: str,
     dry_run: bool,
     wait: bool,
     timeout: int,
@@ -40,22 +48,35 @@ def publish(
 ) -> None:
     """Check the app in PATH and hand it in to a store.
 
+    A beta version becomes the one for everybody when the same bundle is published once more,
+    without --channel beta.
+
     Example: caravan publish --store https://store.example.com --wait
     """
     data = _checked(path, as_json=as_json)
     opened = bundle.open_bundle(data)
     name = opened.manifest.bundle_name
     if dry_run:
-        report = {"bundle": name, "bytes": len(data), "sha256": opened.sha256, "dry_run": True}
+        report = {
+            "bundle": name,
+            "bytes": len(data),
+            "sha256": opened.sha256,
+            "channel": channel,
+            "dry_run": True,
+        }
         if as_json:
             say_json({**report, "checks": [each.to_json() for each in check(opened)]})
         else:
-            click.echo(f"{name} is ready; nothing was uploaded.")
+            click.echo(f"{name} is ready for the {channel} channel; nothing was uploaded.")
         return
     target = store_of(store, token)
-    release = target.call("POST", "/api/v1/releases", files={"bundle": (name, data)})
+    release = target.call(
+        "POST", "/api/v1/releases", data={"channel": channel}, files={"bundle": (name, data)}
+    )
+    is_going_on = release["state"] in WORKING
     if not as_json:
-        click.echo(f"Uploaded {name}; the store checks it now: {_link(target, release)}")
+        what = "the store checks it now" if is_going_on else "it was checked as beta and is stable"
+        click.echo(f"Uploaded {name}; {what}: {_link(target, release)}")
     verdict = _await(target, str(release["release"]), timeout) if wait else None
     _end(release, verdict, as_json=as_json)
 

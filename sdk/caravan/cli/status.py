@@ -48,7 +48,8 @@ def status(
     else:
         say_findings([finding_of(each) for each in newest["checks"]])
         state = str(newest["state"]).replace("_", " ")
-        click.echo(f"{ident} {newest['version']} is {state}.")
+        beta = " (beta)" if newest.get("channel") == "beta" else ""
+        click.echo(f"{ident} {newest['version']}{beta} is {state}.")
         if newest.get("verdict"):
             click.echo(f"The reviewer wrote: {newest['verdict']}")
     if newest["state"] in REFUSED:

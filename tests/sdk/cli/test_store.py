@@ -82,6 +82,21 @@ def test_publish_uploads_the_bundle_and_waits_for_the_verdict(
     assert b'name="bundle"; filename="tests.echo-1.0.0.caravan"' in body
 
 
+def test_a_beta_release_names_its_channel_and_the_same_bundle_becomes_stable(
+    logged_in: Terminal, store: FakeStore, echo: Path
+) -> None:
+    store.answers += [
+        (201, {**RELEASE, "channel": "beta"}),
+        (201, {**RELEASE, "state": "published"}),
+    ]
+    assert "checks it now" in logged_in.run("publish", echo, "--channel", "beta").output
+    assert "is stable" in logged_in.run("publish", echo).output
+    fields = [b'name="channel"\r\n\r\nbeta\r\n', b'name="channel"\r\n\r\nstable\r\n']
+    assert [each in asked[3] for each, asked in zip(fields, store.asked, strict=True)] == [True] * 2
+    wrong = logged_in.run("publish", echo, "--channel", "gamma")
+    assert (wrong.exit_code, "stable" in wrong.output) == (Exit.USAGE, True)
+
+
 def test_a_rejected_release_has_its_own_exit_code(
     logged_in: Terminal, store: FakeStore, echo: Path
 ) -> None:
@@ -137,6 +152,7 @@ def test_an_app_with_errors_is_never_uploaded(
 def test_a_dry_run_uploads_nothing_and_needs_no_store(terminal: Terminal, echo: Path) -> None:
     report = terminal.json("publish", echo, "--dry-run")
     assert (report["bundle"], report["dry_run"]) == ("tests.echo-1.0.0.caravan", True)
+    assert report["channel"] == "stable"
     assert "nothing was uploaded" in terminal.run("publish", echo, "--dry-run").output
 
 
