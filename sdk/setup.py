@@ -9,7 +9,12 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent.parent
-BORROWED = ("static", "marketplace/templates/components", "sdk/runtime/wit")
+BORROWED = (
+    "static",
+    "marketplace/templates/components",
+    "marketplace/templates/runs",
+    "sdk/runtime/wit",
+)
 
 
 class BuildWithHouse(build_py):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from caravan.forms import FILE_FORMAT
+from caravan.forms import has_file
 
 from marketplace.kernel.ids import RunId
 from marketplace.review.checks.described import schema_problem
@@ -68,7 +68,7 @@ class Asking:
             raise Refused("form.schema", "The form's schema is too long for a form.")
         if problem := schema_problem(schema):
             raise Refused("form.schema", f"The form {problem}")
-        if _has_file(schema):
+        if has_file(schema):
             raise Refused("form.schema", "A form in the middle of a run takes no files.")
         if self._asked >= self._settings.forms:
             raise Refused("limit.forms", f"A run asks at most {self._settings.forms} times.")
@@ -129,17 +129,3 @@ class Waiting(Later):
     @property
     def _waited_s(self) -> float:
         return 0.0 if self._opened_at is None else time.monotonic() - self._opened_at
-
-
-def _has_file(schema: dict[str, Any]) -> bool:
-    level: list[dict[str, Any]] = [schema]
-    while level:
-        if any(each.get("format") == FILE_FORMAT for each in level):
-            return True
-        level = [
-            inner
-            for each in level
-            for inner in (*each.get("properties", {}).values(), each.get("items"))
-            if isinstance(inner, dict)
-        ]
-    return False

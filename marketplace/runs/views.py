@@ -18,7 +18,7 @@ from marketplace.runs.events import EventLogs
 from marketplace.runs.models import Run
 from marketplace.runs.pages import QuestionForm, RunPage
 from marketplace.runs.preferences import SettingsNeeded
-from marketplace.runs.questions import Questions
+from marketplace.runs.questions import Question, Questions
 from marketplace.runs.starting import Starter, release_of, schema_of
 from marketplace.web import sse
 from marketplace.web.auth import actor_id, signed_in_only, wants_json
@@ -111,17 +111,24 @@ def blueprint(
 
     def _asked(run_id: RunId) -> QuestionForm | None:
         found = questions.pending(run_id)
-        if found is None:
-            return None
-        return QuestionForm(
-            number=found.number,
-            title=found.title,
-            schema=found.schema,
-            until=datetime.fromtimestamp(found.until, UTC),
-            url=url_for("runs.answer", run_id=run_id),
-        )
+        return None if found is None else _drawn(database, run_id, found)
 
     return bp
+
+
+def _drawn(database: Database, run_id: RunId, question: Question) -> QuestionForm:
+    """A form in the middle of a run, in the reader's language where the app has it."""
+    # In a stream there is no session of the request any more.
+    with database.reading() as session:
+        release = session.get_one(Release, session.get_one(Run, run_id).release_id)
+    words = wording.words(release, current_locale())
+    return QuestionForm(
+        number=question.number,
+        title=words.get(question.title, question.title),
+        schema=wording.translated(question.schema, words),
+        until=datetime.fromtimestamp(question.until, UTC),
+        url=url_for("runs.answer", run_id=run_id),
+    )
 
 
 def _is_script() -> bool:

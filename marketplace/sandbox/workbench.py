@@ -15,6 +15,7 @@
 
 import base64
 import json
+import queue
 import sys
 import tempfile
 import threading
@@ -29,36 +30,101 @@ from caravan.component import COMPONENT_FILE
 
 from marketplace.sandbox.client import RunnerClient
 from marketplace.sandbox.limits import clamp
-from marketplace.sandbox.ports import AppRefused, Job, Limits, Refused
+from marketplace.sandbox.ports import AppRefused, Job, Later, Limits, Refused
 from marketplace.sandbox.settings import SandboxSettings
 
 POLL_S = 0.02
 Line = dict[str, Any]
 
 
+class Ear:
+    """The lines that come in, read in a thread so that they can be waited for a while."""
+
+    def __init__(self) -> None:
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        while text := sys.stdin.readline():
+            self._lines.put(text)
+        self._lines.put("")
+
+    def hear(self, seconds: float | None = None) -> Line:
+        """One line in. Raises: EOFError when the developer's end is closed, or queue.Empty."""
+        text = self._lines.get(timeout=seconds)
+        if not text:
+            self._lines.put(text)  # for whoever asks next
+            raise EOFError
+        line: Line = json.loads(text)
+        return line
+
+
 class Developer:
     """The other end of the pipe, which answers the app's calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, ear: Ear) -> None:
+        self._ear = ear
         self._answer: Line | None = None
 
     def call(self, op: str, payload: Line) -> Any:
         """Pass one call on and wait for its answer. Raises: Refused, or EOFError."""
         if op == "run.queued":
             return None
+        if op == "form.ask":
+            return Asked(self, payload)
         say({"op": op, "payload": payload})
-        self._answer = hear()
-        if refused := self._answer.get("refused"):
+        return self.answered(self._ear.hear())
+
+    def wait(self, seconds: float | None = None) -> Line | None:
+        """The answer to a call, waited for at most so long. Raises: EOFError."""
+        try:
+            return self._ear.hear(seconds)
+        except queue.Empty:
+            return None
+
+    def answered(self, answer: Line) -> Any:
+        """What an answer holds. Raises: Refused."""
+        self._answer = answer
+        if refused := answer.get("refused"):
             raise Refused(refused["code"], refused["message"])
-        return self._answer.get("answer")
+        return answer.get("answer")
 
     def correct(self, line: Line) -> None:
         """Let the app's clock show the time the other end names; tell it what it did not hear."""
         if self._answer is None:
             say({"told": line})
-            self._answer = hear()
+            self._answer = self._ear.hear()
         line["at_ms"] = self._answer.get("at_ms", line["at_ms"])
         self._answer = None
+
+
+class Asked(Later):
+    """A form that somebody at the other end fills in: the run's time stands still meanwhile."""
+
+    def __init__(self, developer: Developer, payload: Line) -> None:
+        self._developer = developer
+        self._payload = payload
+        self._is_open = False
+        self._found: Line | None = None
+
+    def open(self) -> None:
+        """See `Later`."""
+        self._is_open = True
+        say({"op": "form.ask", "payload": self._payload})
+
+    def wait(self, seconds: float) -> bool:
+        """See `Later`."""
+        self._found = self._developer.wait(seconds)
+        return self._found is not None
+
+    def answer(self) -> Any:
+        """See `Later`."""
+        return self._developer.answered(self._found or {})
+
+    def close(self) -> None:
+        """See `Later`. Every call is answered once, even where the run has ended meanwhile."""
+        if self._is_open and self._found is None:
+            self._developer.wait()
 
 
 def say(line: Line) -> None:
@@ -66,16 +132,7 @@ def say(line: Line) -> None:
     print(json.dumps(line), flush=True)  # noqa: T201
 
 
-def hear() -> Line:
-    """One line in. Raises: EOFError when the developer's end is closed."""
-    text = sys.stdin.readline()
-    if not text:
-        raise EOFError
-    line: Line = json.loads(text)
-    return line
-
-
-def perform(client: RunnerClient, asked: Line) -> Line:
+def perform(client: RunnerClient, asked: Line, ear: Ear) -> Line:
     """One job, answered."""
     code = {path: base64.b64decode(data) for path, data in asked["code"].items()}
     limits = limits_of(asked.get("limits", {}))
@@ -99,7 +156,7 @@ def perform(client: RunnerClient, asked: Line) -> Line:
         limits=limits,
         locale=asked["locale"],
     )
-    developer = Developer()
+    developer = Developer(ear)
     outcome = client.run(job, developer, threading.Event(), developer.correct)
     return {"outcome": asdict(outcome), "limits": asdict(limits)}
 
@@ -124,8 +181,9 @@ def main(cache_dir: Path) -> None:
                     sys.exit("The sandbox has ended; what it said is above.")
                 threading.Event().wait(POLL_S)
             say({"ready": True})
+            ear = Ear()
             while True:
-                say(perform(client, hear()))
+                say(perform(client, ear.hear(), ear))
         except EOFError:
             return
         finally:

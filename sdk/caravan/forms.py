@@ -35,6 +35,21 @@ def typed(form: Mapping[str, str], schema: Mapping[str, Any]) -> dict[str, Any]:
     return _Form(form, {}, reads=False).object(schema, "")
 
 
+def has_file(schema: Mapping[str, Any]) -> bool:
+    """Whether a form asks for a file anywhere; one in the middle of a run may not."""
+    level: list[Mapping[str, Any]] = [schema]
+    while level:
+        if any(each.get("format") == FILE_FORMAT for each in level):
+            return True
+        level = [
+            inner
+            for each in level
+            for inner in (*each.get("properties", {}).values(), each.get("items"))
+            if isinstance(inner, dict)
+        ]
+    return False
+
+
 @dataclass(frozen=True)
 class _Form:
     """What a browser sent.

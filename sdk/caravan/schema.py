@@ -201,16 +201,25 @@ def _as_json(value: Any) -> Any:
 def check(value: Any, schema: Mapping[str, Any], name: str = "") -> dict[str, str]:
     """What is wrong with a value, by field path (`address.city`); empty when nothing is.
 
-    It understands the part of JSON Schema that this module writes.
+    It understands the part of JSON Schema that this module writes, and leaves what else the
+    schema of an app in another language says to the store.
     """
     label = _label(schema, name)
-    kind, fits = _KINDS[schema["type"]]
+    wanted = schema.get("type")
+    if isinstance(wanted, list):
+        if value is None and "null" in wanted:
+            return {}
+        wanted = next((each for each in wanted if each != "null"), None)
+    if wanted not in _KINDS:
+        return {}
+    kind, fits = _KINDS[wanted]
     if not fits(value):
         return {name: f"{label} must be {kind}."}
-    if schema["type"] == "object":
+    if wanted == "object":
         return _check_object(value, schema, name)
-    if schema["type"] == "array":
-        within = [check(each, schema["items"], f"{name}.{at}") for at, each in enumerate(value)]
+    if wanted == "array":
+        rows = schema.get("items", {})
+        within = [check(each, rows, f"{name}.{at}") for at, each in enumerate(value)]
         if found := {path: problem for each in within for path, problem in each.items()}:
             return found
     problem = _first_problem(value, schema)
@@ -239,14 +248,14 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 def _check_object(value: Any, schema: Mapping[str, Any], name: str) -> dict[str, str]:
     problems: dict[str, str] = {}
     prefix = f"{name}." if name else ""
-    properties = schema["properties"]
+    properties = schema.get("properties", {})
     for key in value.keys() - properties.keys():
         known = ", ".join(properties) or "none"
         problems[f"{prefix}{key}"] = f"There is no input “{key}”; there are: {known}."
     for key, inner in properties.items():
         if key in value:
             problems |= check(value[key], inner, prefix + key)
-        elif key in schema["required"]:
+        elif key in schema.get("required", ()):
             problems[prefix + key] = f"{_label(inner, key)} is needed."
     return problems
 

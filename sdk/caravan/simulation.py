@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from caravan import schema
+from caravan import forms, schema
 from caravan.errors import HostError
 
 Model = Callable[[dict[str, Any]], Iterable[str]]
+Ask = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 # A pretended vector counts words by their hash, so that texts with the same words are near.
 VECTOR_SIZE = 64
 PERMISSIONS = {
@@ -40,19 +41,34 @@ def permission_of(op: str, payload: Mapping[str, Any]) -> str | None:
     return PERMISSIONS.get(op) or ("llm.generate" if room == "llm" else None)
 
 
+class Counted:
+    """A model whose pieces are counted as they are made."""
+
+    def __init__(self, model: Model) -> None:
+        self.pieces = 0
+        self._model = model
+
+    def __call__(self, payload: dict[str, Any]) -> Iterator[str]:
+        """The pieces of one answer."""
+        for piece in self._model(payload):
+            self.pieces += 1
+            yield piece
+
+
 @dataclass
 class Desk:
     """Answers the calls of one run.
 
     Args:
         pieces: the model's answer to a payload, given which generation of the run it is.
+        ask: puts a form to the person, an object with `title` and `schema`; None: nobody is there.
     """
 
     pieces: Callable[[dict[str, Any], int], Iterable[str]]
     entitlements: Collection[str]
     permissions: Collection[str] | None
     settings: Mapping[str, Any]
-    answers: Iterator[Mapping[str, Any]]
+    ask: Ask
     web: Mapping[str, Any]
     kv: dict[tuple[str, str], Any]
     on_call: Callable[[HostCall], None] | None = None
@@ -171,7 +187,9 @@ class Desk:
         return dict(self.settings)
 
     def _form_ask(self, payload: dict[str, Any]) -> dict[str, Any]:
-        answer = next(self.answers, None)
+        if forms.has_file(payload["schema"]):
+            raise HostError("form.schema", "A form in the middle of a run takes no files.")
+        answer = self.ask(payload)
         if answer is None:
             raise HostError(
                 "form.no-page",

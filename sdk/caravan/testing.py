@@ -7,16 +7,25 @@ assert result.text == "Hello"
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from caravan import _host
 from caravan.app import App
 from caravan.context import Context
-from caravan.simulation import Desk, HostCall, Model, permission_of
+from caravan.simulation import Ask, Desk, HostCall, Model, permission_of
 
 __all__ = ["HostCall", "Model", "Result", "Simulator", "Upload", "permission_of"]
 
 DEFAULT_ANSWER = ("This ", "is ", "a ", "pretended ", "answer.")
+
+
+class Performer(Protocol):
+    """An app that another machine than this interpreter performs."""
+
+    def perform(
+        self, desk: Desk, action: str, values: Mapping[str, Any], locale: str
+    ) -> Iterable[dict[str, Any]]:
+        """The output items of one run, whose calls the desk answers."""
 
 
 Runner = Callable[[App, Desk, str, Mapping[str, Any], str], Iterable[dict[str, Any]]]
@@ -71,7 +80,7 @@ class Simulator:
     """A store for tests, whose storage lasts as long as the simulator.
 
     Args:
-        app: the app under test.
+        app: the app under test; of one in another language a `caravan.wasm.Component`.
         llm: the pieces of the model's answer; or several answers (lists of pieces), one for each
             generation in turn, the last repeated; or a function from the asked payload
             to the pieces.
@@ -79,19 +88,19 @@ class Simulator:
         permissions: what is granted; None grants everything.
         locale: the person's language.
         settings: what the person set for the app.
-        answers: what the person says to each form in turn, as objects; without one, a form is
-            refused as where no page shows the run.
+        answers: what the person says to each form in turn, as objects, or a function from the
+            form to that; without one, a form is refused as where no page shows the run.
         web: what each address answers: a text, bytes, or (status, text or bytes).
         on_call: hears of every host call as it is made.
     """
 
-    app: App
+    app: App | Performer
     llm: Sequence[str] | Sequence[Sequence[str]] | Model = DEFAULT_ANSWER
     entitlements: Collection[str] = ()
     permissions: Collection[str] | None = None
     locale: str = "en"
     settings: Mapping[str, Any] = field(default_factory=dict)
-    answers: Iterable[Mapping[str, Any]] = ()
+    answers: Iterable[Mapping[str, Any]] | Ask = ()
     web: Mapping[str, Any] = field(default_factory=dict)
     kv: dict[tuple[str, str], Any] = field(default_factory=dict)
     on_call: Callable[[HostCall], None] | None = None
@@ -112,7 +121,7 @@ class Simulator:
             entitlements=self.entitlements,
             permissions=self.permissions,
             settings=self.settings,
-            answers=iter(self.answers),
+            ask=self.answers if callable(self.answers) else _in_turn(self.answers),
             web=self.web,
             kv=self.kv,
             on_call=self.on_call,
@@ -120,6 +129,9 @@ class Simulator:
 
     def _items(self, desk: Desk, action: str, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         given = {name: _given(desk, value) for name, value in values.items()}
+        if not isinstance(self.app, App):
+            yield from self.app.perform(desk, action, given, self.locale)
+            return
         if _Elsewhere.run is not None:
             yield from _Elsewhere.run(self.app, desk, action, given, self.locale)
             return
@@ -139,6 +151,11 @@ class Simulator:
         if any(isinstance(answer, str) for answer in model) or not model:
             return [str(piece) for piece in model]
         return model[min(turn, len(model)) - 1]
+
+
+def _in_turn(answers: Iterable[Mapping[str, Any]]) -> Ask:
+    left = iter(answers)
+    return lambda _form: next(left, None)
 
 
 def _given(desk: Desk, value: Any) -> Any:

@@ -7,12 +7,19 @@ import builtins
 import functools
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from caravan import bundle, errors, testing, workbench
+from caravan import bundle, errors, schema, testing, workbench
 from caravan.app import App
-from caravan.errors import CaravanError, HostError, InvalidInput, PaymentRequired
+from caravan.errors import (
+    CaravanError,
+    HostError,
+    InvalidInput,
+    PaymentRequired,
+    UnknownAction,
+)
 from caravan.simulation import PERMISSIONS, Desk
 
 ALL = frozenset({*PERMISSIONS.values(), "llm.generate", "kv.user", "kv.app", "user.locale"})
@@ -37,11 +44,55 @@ def pytest_unconfigure() -> None:
     testing.run_elsewhere(None)
 
 
+@dataclass(frozen=True)
+class Described:
+    """One action as an app of any language describes it."""
+
+    input_schema: Mapping[str, Any]
+
+
+class Component:
+    """An app in any language; its runs are performed in the real sandbox.
+
+    result = Simulator(Component(Path("."))).run("answer", question="Why?")
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    @functools.cached_property
+    def actions(self) -> Mapping[str, Described]:
+        """What it can do. Raises: NoSandbox, BundleRefused, or what it raises itself."""
+        code, entry, _limits = release_of(self._folder)
+        found = workbench.shared().describe(code, entry)
+        if "outcome" in found:
+            raise raised(found["outcome"]["error"])
+        return {each["name"]: Described(each["input_schema"]) for each in found["actions"]}
+
+    def perform(
+        self, desk: Desk, action: str, values: Mapping[str, Any], locale: str
+    ) -> Sequence[dict[str, Any]]:
+        """The items of one run. Raises: UnknownAction, InvalidInput, what it raises itself."""
+        found = self.actions.get(action)
+        if found is None:
+            known = ", ".join(self.actions) or "none"
+            raise UnknownAction(f"This app has no action “{action}”; it has: {known}.")
+        if problems := schema.check(dict(values), found.input_schema):
+            raise InvalidInput(problems)
+        return _performed(self._folder, desk, action, values, locale)
+
+
 def run_in_sandbox(
     app: App, desk: Desk, action: str, values: Mapping[str, Any], locale: str
 ) -> Sequence[dict[str, Any]]:
     """The items of one run. Raises: what the run would raise outside, or NoSandbox."""
-    code, entry, limits = release_of(_folder_of(app))
+    return _performed(_folder_of(app), desk, action, values, locale)
+
+
+def _performed(
+    folder: Path, desk: Desk, action: str, values: Mapping[str, Any], locale: str
+) -> Sequence[dict[str, Any]]:
+    code, entry, limits = release_of(folder)
     items: list[dict[str, Any]] = []
 
     def answer(op: str, payload: dict[str, Any]) -> Any:

@@ -18,6 +18,10 @@ from caravan.errors import CaravanError, HostError
 
 MODULE = "marketplace.sandbox.workbench"
 STARTED_AT = "2026-01-01T00:00:00+00:00"
+ABSENT = (
+    "The real sandbox is part of the store, which is not installed here. What runs without it is "
+    "checked by the store all the same, when you publish."
+)
 Answer = Callable[[str, dict[str, Any]], Any]
 Told = Callable[[dict[str, Any]], Mapping[str, Any]]
 
@@ -68,10 +72,7 @@ class Workbench:
 
     def __init__(self) -> None:
         if not is_here():
-            raise NoSandbox(
-                "The real sandbox is part of the store, which is not installed here. Run this in "
-                "a checkout of Caravan, or leave --wasm out: `caravan publish` checks it too."
-            )
+            raise NoSandbox(ABSENT)
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", MODULE, str(cache_dir())],

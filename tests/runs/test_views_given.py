@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlmodel import select
 from werkzeug.test import TestResponse
 
-from marketplace.catalog.models import App
+from marketplace.catalog.models import App, Release
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import RunId
@@ -151,6 +151,20 @@ def test_a_form_in_the_middle_of_a_run_is_on_its_page_until_it_is_answered(
     assert "You said 7." in lina.get(f"/runs/{waiting}").text
     assert answer(lina, waiting, number="8").status_code == 303
     assert "question" not in streamed(lina, waiting)[:1]
+
+
+def test_a_form_in_the_middle_of_a_run_is_in_the_readers_language(
+    here: Stage, lina: FlaskClient, waiting: RunId
+) -> None:
+    words = {"Which <number>?": "أي <عدد>؟", "Your guess": "تخمينك"}
+    with here.database.writing() as session:
+        release = session.get_one(Release, session.get_one(Run, waiting).release_id)
+        release.listings = {"ar": {"words": words}}
+    page = lina.get(f"/runs/{waiting}?lang=ar").text
+    assert "أي &lt;عدد&gt;؟" in page
+    assert "تخمينك" in page
+    assert "Your guess" not in page
+    assert "Your guess" in lina.get(f"/runs/{waiting}?lang=en").text
 
 
 @pytest.mark.parametrize("is_script", [True, False])

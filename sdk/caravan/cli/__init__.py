@@ -8,6 +8,7 @@ from caravan.cli.check import check
 from caravan.cli.dev import dev
 from caravan.cli.evals import evaluate
 from caravan.cli.new import new
+from caravan.cli.output import Commands
 from caravan.cli.publish import publish
 from caravan.cli.replay import replay
 from caravan.cli.run import run
@@ -15,12 +16,12 @@ from caravan.cli.status import logs, status
 from caravan.cli.test import test
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="caravan-sdk")
 def main() -> None:
     """Write, check and publish apps for a Caravan store.
 
-    Start with: caravan new word-garden
+    Example: caravan new word-garden
 
     Exit codes: 0 done, 1 the app failed, 2 wrong use, 3 checks failed, 4 the store refused,
     5 no connection, 6 no sandbox here, 7 a replay differs.

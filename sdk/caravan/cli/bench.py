@@ -6,23 +6,27 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from caravan import bundle, native, workbench
 from caravan.cli.model import Upstream
 from caravan.cli.project import settings_of
+from caravan.cli.replies import QUIET_S, Replies
 from caravan.errors import HostError
 from caravan.findings import BundleRefused
 from caravan.manifest import Manifest
-from caravan.simulation import Desk
+from caravan.simulation import Counted, Desk, Model
 from caravan.testing import Upload
 
 Line = dict[str, Any]
 RUN_LIMIT_S = 300
 QUIET = frozenset({"llm.next", "output.write"})
+# Lines that are neither output of the app nor its end.
+BETWEEN = frozenset({"ask", "answered", "quiet"})
 # What a store allows where neither it nor the manifest says otherwise.
 OUTPUT_BYTES = 256 * 1024
 HOST_CALLS = 10_000
@@ -43,11 +47,13 @@ class Asked:
 
     Args:
         uploads: the files of file fields, by field.
+        replies: what the person says to the forms of the run.
     """
 
     action: str
     values: Mapping[str, Any]
     uploads: Mapping[str, Upload] = field(default_factory=dict)
+    replies: Replies = field(default_factory=Replies)
 
 
 class Bench(Protocol):
@@ -61,7 +67,11 @@ class Bench(Protocol):
     def run(
         self, opened: bundle.Bundle, folder: Path, asked: Asked, stop: threading.Event
     ) -> Iterator[Line]:
-        """Items, `{"kind": "call", "op", "payload"}`, and at last `error` or `end` with usage."""
+        """Items, and at last `error` or `end` with what was used.
+
+        Between them `{"kind": "call", "op", "payload"}`; `ask` with `title` and `schema`, until
+        which is `answered` the run stands still; and `quiet` where nothing has come for a while.
+        """
 
 
 def opened_of(folder: Path) -> bundle.Bundle | Line:
@@ -84,10 +94,10 @@ class NativeBench:
 
     def describe(self, opened: bundle.Bundle, folder: Path) -> Line:
         """See `Bench`."""
-        lines = list(self._lines(self._job("describe", opened.manifest, folder), 30))
-        found = lines[-1] if lines else {}
-        if found.get("kind") == "describe":
-            return {"actions": found["actions"]}
+        found: Line = {}
+        for found in self._lines(self._job("describe", opened.manifest, folder), 30, Replies()):
+            if found["kind"] == "describe":
+                return {"actions": found["actions"]}
         message = found.get("message", "The app ended while it was imported.")
         return {"problem": message, "traceback": found.get("traceback", "")}
 
@@ -102,14 +112,18 @@ class NativeBench:
             "uploads": {name: _packed(upload) for name, upload in asked.uploads.items()},
         }
         used = {"host_calls": 0, "output_bytes": 0}
-        for line in self._lines(job, manifest.limits.wall_s or RUN_LIMIT_S):
+        for line in self._lines(job, manifest.limits.wall_s or RUN_LIMIT_S, asked.replies):
             if stop.is_set():
                 return
-            if line["kind"] == "call":
-                used["host_calls"] += 1
-            elif line["kind"] not in {"end", "error"}:
-                used["output_bytes"] += len(json.dumps(line))
-            yield line | ({"used": used} if line["kind"] in {"end", "error"} else {})
+            match line["kind"]:
+                case "end" | "error":
+                    yield {**line, "used": {**used, "llm_tokens": line["pieces"]}}
+                    return
+                case "call":
+                    used["host_calls"] += 1
+                case kind if kind not in BETWEEN:
+                    used["output_bytes"] += len(json.dumps(line))
+            yield line
 
     def _job(self, command: str, manifest: Manifest, folder: Path) -> Line:
         return {
@@ -123,26 +137,66 @@ class NativeBench:
             "settings": settings_of(manifest),
         }
 
-    def _lines(self, job: Line, limit_s: int) -> Iterator[Line]:
+    def _lines(self, job: Line, limit_s: int, replies: Replies) -> Iterator[Line]:
         process = subprocess.Popen(
             [sys.executable, "-m", "caravan.cli.model" if job["store"] else "caravan.native"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        watchdog = threading.Timer(limit_s, process.kill)
-        watchdog.start()
+        watchdog = _Watchdog(process.kill, limit_s)
         try:
             if process.stdin is None or process.stdout is None:
                 raise RuntimeError("A process that was given pipes has none.")
-            process.stdin.write(json.dumps(job).encode())
-            process.stdin.close()
-            yield from map(json.loads, process.stdout)
+            _tell(process.stdin, job)
+            for text in process.stdout:
+                line = json.loads(text)
+                yield line
+                if line["kind"] == "ask":
+                    watchdog.pause()
+                    yield from _waited(replies, process.stdin)
+                    watchdog.go_on()
         finally:
-            watchdog.cancel()
+            watchdog.pause()
             process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            # Its streams are closed with it.
+            process.communicate()
+
+
+class _Watchdog:
+    """Ends a run that takes too long; the time that a person takes does not count."""
+
+    def __init__(self, end: Callable[[], None], limit_s: float) -> None:
+        self._end = end
+        self._left_s = limit_s
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Let the time run."""
+        self._began_at = time.monotonic()
+        self._timer = threading.Timer(self._left_s, self._end)
+        self._timer.start()
+
+    def pause(self) -> None:
+        """Let the time stand still."""
+        self._timer.cancel()
+        self._left_s -= time.monotonic() - self._began_at
+
+
+def _tell(stream: IO[bytes], value: Any) -> None:
+    stream.write(json.dumps(value).encode() + b"\n")
+    stream.flush()
+
+
+def _waited(replies: Replies, stream: IO[bytes]) -> Iterator[Line]:
+    """Pass one answer on; while it is waited for, `quiet` lines."""
+    while True:
+        try:
+            _tell(stream, replies.get(QUIET_S))
+        except queue.Empty:
+            yield {"kind": "quiet"}
+        else:
+            yield {"kind": "answered"}
+            return
 
 
 class SandboxBench:
@@ -173,11 +227,13 @@ class SandboxBench:
         """See `Bench`. Stop is heard at the app's next call to the store."""
         lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
         threading.Thread(target=self._work, args=(opened, asked, stop, lines), daemon=True).start()
-        while True:
-            line = lines.get()
+        line: Line = {"kind": "quiet"}
+        while line["kind"] not in {"end", "error"}:
+            try:
+                line = lines.get(timeout=QUIET_S)
+            except queue.Empty:
+                line = {"kind": "quiet"}
             yield line
-            if line["kind"] in {"end", "error"}:
-                return
 
     def _work(
         self,
@@ -186,11 +242,28 @@ class SandboxBench:
         stop: threading.Event,
         lines: "queue.SimpleQueue[Line]",
     ) -> None:
-        desk = self._desk(opened.manifest)
+        def ask(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            lines.put({"kind": "ask", **form})
+            found = asked.replies.get()
+            if stop.is_set():
+                raise _stopped()
+            lines.put({"kind": "answered"})
+            return found
+
+        model = Counted(self._model())
+        desk = Desk(
+            pieces=lambda payload, _turn: model(payload),
+            entitlements=self._upstreams.entitlements,
+            permissions=opened.manifest.permissions,
+            settings=settings_of(opened.manifest),
+            ask=ask,
+            web={},
+            kv=self._kv,
+        )
 
         def answer(op: str, payload: Line) -> Any:
             if stop.is_set():
-                raise HostError("stopped", "The run was stopped.")
+                raise _stopped()
             if op == "output.write":
                 lines.put(payload)
                 return None
@@ -216,25 +289,22 @@ class SandboxBench:
         try:
             done = self._workbench.run(job, answer)
         except workbench.NoSandbox as absent:
-            lines.put({"kind": "error", "message": str(absent), "traceback": "", "used": {}})
+            used = {"llm_tokens": model.pieces}
+            lines.put({"kind": "error", "message": str(absent), "traceback": "", "used": used})
             return
         outcome = done["outcome"]
         error = outcome.get("error")
         told = {"message": error["message"], "traceback": error["traceback"]} if error else {}
-        lines.put({"kind": "error" if error else "end", **told, "used": used_of(done)})
+        used = used_of(done) | {"llm_tokens": model.pieces}
+        lines.put({"kind": "error" if error else "end", **told, "used": used})
 
-    def _desk(self, manifest: Manifest) -> Desk:
+    def _model(self) -> Model:
         store, token = self._upstreams.store, self._upstreams.token
-        model = Upstream(store, token).answer if store and token else native.pretend
-        return Desk(
-            pieces=lambda payload, _turn: model(payload),
-            entitlements=self._upstreams.entitlements,
-            permissions=manifest.permissions,
-            settings=settings_of(manifest),
-            answers=iter(()),
-            web={},
-            kv=self._kv,
-        )
+        return Upstream(store, token).answer if store and token else native.pretend
+
+
+def _stopped() -> HostError:
+    return HostError("stopped", "The run was stopped.")
 
 
 def used_of(done: Line) -> Line:
@@ -244,7 +314,7 @@ def used_of(done: Line) -> Line:
     return {**{name: outcome[name] for name in names}, "limits": done.get("limits", {})}
 
 
-def usage_rows(used: Line, tokens: int, most_tokens: int) -> Iterable[tuple[str, int, int, str]]:
+def usage_rows(used: Line, most_tokens: int) -> Iterable[tuple[str, int, int, str]]:
     """The budget bar: label, value, most, and both in words."""
     limits = used.get("limits", {})
     for label, name, most, unit in (
@@ -256,6 +326,8 @@ def usage_rows(used: Line, tokens: int, most_tokens: int) -> Iterable[tuple[str,
     ):
         if name in used and most:
             yield label, used[name], most, f"{used[name]:,} of {most:,} {unit}"
+    # A piece of a model's answer is a token, or nearly.
+    tokens = used["llm_tokens"]
     yield "Model", tokens, most_tokens, f"about {tokens:,} of {most_tokens:,} tokens"
 
 

@@ -18,6 +18,7 @@ from caravan import bundle, forms, schema
 from caravan.bundle import LEFT_OUT
 from caravan.cli import drawing
 from caravan.cli.bench import Asked, Bench, Line, opened_of, usage_rows
+from caravan.cli.replies import Question
 from caravan.house import house
 from caravan.testing import Upload
 
@@ -32,12 +33,30 @@ PAGES = frozenset({"/", "/panel"})
 
 @dataclass
 class Started:
-    """One run: asked for with the form, begun when its events are followed."""
+    """One run: asked for with the form, begun when its events are followed.
+
+    Args:
+        question: the form it waits for; `asked_count` says how many it has shown.
+    """
 
     opened: bundle.Bundle
     asked: Asked
     stop: threading.Event = field(default_factory=threading.Event)
     is_begun: bool = False
+    question: Question | None = None
+    asked_count: int = 0
+
+    def end(self) -> None:
+        """Stop it, and wait for nobody any more."""
+        self.stop.set()
+        self.question = None
+        self.asked.replies.end()
+
+    def ask(self, title: str, schema: Line) -> Question:
+        """Show one form."""
+        self.asked_count += 1
+        self.question = Question(self.asked_count, title, schema)
+        return self.question
 
 
 class DevServer(ThreadingHTTPServer):
@@ -116,9 +135,28 @@ class DevServer(ThreadingHTTPServer):
         if errors := schema.check(values, wanted):
             return {"values": forms.typed(texts, wanted), "errors": errors}
         plain = {name: value for name, value in values.items() if name not in uploads}
+        # One that waits for an answer on a page that is left would hold the sandbox.
+        for other in self.runs.values():
+            other.end()
         run = str(next(self._numbers))
         self.runs[run] = Started(opened, Asked(action["name"], plain, uploads))
         return run
+
+    def answer(self, run: str, texts: Mapping[str, str]) -> str:
+        """Take the answer to the form a run waits for; the form again where it does not fit.
+
+        One that is answered already, or of a run that is over, changes nothing.
+        """
+        started = self.runs.get(run)
+        question = started.question if started else None
+        if started is None or question is None or str(question.number) != texts.get("-number"):
+            return ""
+        values = forms.values_of(texts, question.schema)
+        if errors := schema.check(values, question.schema):
+            return _drawn(run, question, forms.typed(texts, question.schema), errors)
+        started.question = None
+        started.asked.replies.give(values)
+        return ""
 
     def page(self, template: str, action: str, run: str, **given: Any) -> str:
         """The page, or its form alone."""
@@ -136,14 +174,14 @@ class DevServer(ThreadingHTTPServer):
             **{"values": typed, "errors": {}, **given},
         )
 
-    def events(self, run: str) -> Iterator[tuple[str, Line]]:
-        """The events of one run, as the store's page wants them."""
+    def events(self, run: str) -> Iterator[tuple[str, Line] | None]:
+        """The events of one run, as the store's page wants them; None where none has come yet."""
         started = self.runs.get(run)
         if started is None or started.is_begun:
             yield "done", {"state": "finished"}
             return
         started.is_begun = True
-        state, tokens, calls = "finished", 0, []
+        state, calls = "finished", []
         try:
             for line in self.bench.run(started.opened, self.folder, started.asked, started.stop):
                 match line["kind"]:
@@ -152,22 +190,35 @@ class DevServer(ThreadingHTTPServer):
                         if line["op"] == "output.progress":
                             yield "progress", line["payload"]
                     case "text":
-                        # Before the model is asked, the words are the app's own.
-                        if any(op.startswith("llm.") for op, _ in calls):
-                            tokens += len(line["text"].split())
                         yield "text", _text(line)
+                    case "quiet":
+                        yield None
+                    case "ask":
+                        question = started.ask(line["title"], line["schema"])
+                        html = _drawn(run, question, {}, {})
+                        yield "question", {"number": question.number, "html": html}
+                    case "answered":
+                        yield "question", {"number": started.asked_count, "html": ""}
                     case "error" | "end":
                         state = _state(line, started)
                         yield from _ending(line, state)
                         most = started.opened.manifest.limits.llm_tokens
-                        rows = list(usage_rows(line["used"], tokens, most))
+                        rows = list(usage_rows(line["used"], most))
                         usage = drawing.draw("usage.html", rows=rows, calls=calls)
                         yield "receipt", {"html": usage}
                     case _:
                         yield "item", {"html": drawing.item_html(line)}
+            if state == "finished" and started.stop.is_set():
+                state = "stopped"
         finally:
-            started.stop.set()
+            started.end()
         yield "done", {"state": state}
+
+
+def _drawn(run: str, question: Question, values: Line, errors: Mapping[str, str]) -> str:
+    """The store's own form in the middle of a run; here it waits as long as the page is open."""
+    shown = {"until": None, "url": f"/runs/{run}/answers", "values": values, "errors": errors}
+    return drawing.draw("runs/_question.html", question={**vars(question), **shown})
 
 
 def _chosen(about: Line, name: str) -> Line | None:
@@ -223,7 +274,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
 
     def do_POST(self) -> None:
-        """`/runs` with the form, `/panel` to draw it again, `/runs/<id>/stop`."""
+        """`/runs` with the form, `/panel` to draw it again, `/runs/<id>/answers` and `…/stop`."""
         size = int(self.headers.get("content-length") or 0)
         if not self._is_local():
             return
@@ -238,10 +289,14 @@ class _Handler(BaseHTTPRequestHandler):
         parts = self.path.strip("/").split("/")
         if parts[0] == "runs" and parts[-1] == "stop":
             if started := self.server.runs.get(parts[1]):
-                started.stop.set()
+                started.end()
             self._answer(b"", "text/plain", status=204)
             return
         texts, uploads = _form(self.headers.get("content-type") or "", body)
+        if parts[0] == "runs" and parts[-1] == "answers":
+            again = self.server.answer(parts[1], texts)
+            self._answer(again.encode(), "text/html; charset=utf-8", status=422 if again else 204)
+            return
         action = texts.get("-action", "")
         if parts == ["panel"]:
             chosen = _chosen(self.server.about(), action)
@@ -265,8 +320,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._begin("text/event-stream", 200)
         events = self.server.events(run)
         try:
-            for number, (name, data) in enumerate(events, start=1):
-                text = f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
+            for number, event in enumerate(events, start=1):
+                # A comment keeps the stream open, and tells us where nobody reads it any more.
+                text = ":\n\n"
+                if event is not None:
+                    name, data = event
+                    text = f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
                 self.wfile.write(text.encode())
                 self.wfile.flush()
         except OSError:

@@ -8,15 +8,15 @@ import click
 
 from caravan.cli.model import upstream_of
 from caravan.cli.output import Exit, Failure, json_option, say_json
-from caravan.cli.project import manifest_of, upload_of
+from caravan.cli.project import absent, app_of, manifest_of, upload_of
 from caravan.cli.store import store_options
 from caravan.errors import CaravanError
 from caravan.findings import BundleRefused
 from caravan.manifest import Case
-from caravan.native import load_app
 from caravan.reading import read_samples
 from caravan.samples import spoken
 from caravan.testing import Result, Simulator
+from caravan.workbench import NoSandbox
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def evaluate(
     manifest = manifest_of(path)
     cases = list(_cases(path))
     simulated = Simulator(
-        load_app(path, manifest.runtime.entry),
+        app_of(path, manifest),
         llm=upstream_of(store, token).answer,
         entitlements=own,
         permissions=manifest.permissions,
@@ -115,9 +115,23 @@ def _judged(store: Simulator, name: str, case: Case, folder: Path) -> Verdict:
         result = performed(store, case, folder)
     except Failure:
         raise
+    except NoSandbox as error:
+        raise absent(error) from None
     except CaravanError as error:
+        if error.code == "llm.unreachable":
+            raise Failure(
+                Exit.NO_CONNECTION,
+                str(error),
+                rule=error.code,
+                fix="Look at the address and at your connection, then try again.",
+            ) from None
         if error.code.startswith("llm."):
-            raise Failure(Exit.STORE_REFUSED, str(error), rule=error.code) from None
+            raise Failure(
+                Exit.STORE_REFUSED,
+                str(error),
+                rule=error.code,
+                fix="Try again later, or on another store: caravan eval --store ADDRESS",
+            ) from None
         return Verdict(name, error=str(error))
     except Exception as error:  # noqa: BLE001  (an app may raise anything)
         return Verdict(name, error=f"{type(error).__name__}: {error}")

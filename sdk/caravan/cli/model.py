@@ -34,7 +34,7 @@ class Upstream:
                     raise _refusal(self.url, response)
                 yield from _pieces(response.iter_lines())
         except httpx.HTTPError as error:
-            raise HostError("llm.upstream", f"{self.url} does not answer: {error}.") from None
+            raise HostError("llm.unreachable", f"{self.url} does not answer: {error}.") from None
 
 
 def upstream_of(store: str | None, token: str | None) -> Upstream:

@@ -7,7 +7,7 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from caravan.findings import Finding
+from caravan.findings import BundleRefused, Finding
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 MARKS = {"pass": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
@@ -42,17 +42,64 @@ class Failure(click.ClickException):
         self.rule, self.fix = rule, fix
         # The context is gone when click shows the failure.
         context = click.get_current_context(silent=True)
-        self._as_json = bool(context and context.params.get("as_json"))
+        self.as_json = bool(context and context.params.get("as_json"))
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print it, on the standard error for people."""
-        if self._as_json:
+        if self.as_json:
             error = {"rule": self.rule, "message": self.message, "fix": self.fix}
             say_json({"error": error})
             return
         click.secho(self.message, fg="red", err=True)
         if self.fix:
             click.echo(f"  → {self.fix}", err=True)
+
+
+class Commands(click.Group):
+    """The group of all commands; whatever goes wrong in one ends in a `Failure`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises: Failure, or click's own Exit."""
+        # A command line that cannot be read has no parameters to look at.
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            failure = _misused(error)
+        except click.Abort:
+            failure = Failure(
+                Exit.USAGE,
+                "Nothing was answered.",
+                rule="usage.answer",
+                fix="Give everything on the command line; --help shows how.",
+            )
+        except BundleRefused as refused:
+            failure = Failure(
+                Exit.CHECKS_FAILED,
+                refused.message,
+                rule=refused.rule,
+                fix=refused.findings[0].fix or "See everything that is wrong with: caravan check",
+            )
+        except OSError as error:
+            failure = Failure(
+                Exit.USAGE,
+                f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.",
+                rule="usage.file",
+                fix="Name a place that is there and that you may use.",
+            )
+        failure.as_json = as_json
+        raise failure
+
+
+def _misused(error: click.UsageError) -> Failure:
+    name = error.ctx.command_path if error.ctx else "caravan"
+    message = error.format_message()
+    return Failure(
+        Exit.USAGE,
+        message if message.endswith((".", "?")) else f"{message}.",
+        rule="usage.options",
+        fix=f"See what there is with: {name} --help",
+    )
 
 
 def say_json(value: Any) -> None:

@@ -8,11 +8,15 @@ from typing import Any
 import click
 
 from caravan import forms, preferences
+from caravan.app import App
 from caravan.cli.output import Exit, Failure
 from caravan.findings import BundleRefused
 from caravan.manifest import Manifest
+from caravan.native import load_app, traced
 from caravan.reading import MANIFEST_FILE, read_manifest
 from caravan.testing import Upload
+from caravan.wasm import Component
+from caravan.workbench import NoSandbox
 
 folder_argument = click.argument(
     "path",
@@ -40,6 +44,36 @@ def manifest_of(folder: Path) -> Manifest:
             rule=refused.rule,
             fix="See everything that is wrong with: caravan check",
         ) from None
+
+
+def app_of(folder: Path, manifest: Manifest) -> App | Component:
+    """The folder's app, ready for a Simulator. Raises: Failure where it cannot be imported."""
+    if manifest.runtime.kind == "component":
+        return Component(folder)
+    try:
+        return load_app(folder, manifest.runtime.entry)
+    except Exception as error:  # noqa: BLE001  (an app may raise anything when it is imported)
+        raise failed(error, folder) from None
+
+
+def failed(error: Exception, folder: Path) -> Failure:
+    """What an app itself raised, with the lines of its own files."""
+    return Failure(
+        Exit.APP_FAILED,
+        traced(error, folder).rstrip() or str(error),
+        rule=getattr(error, "code", "app.error"),
+        fix="Mend the line of the app that stands last above.",
+    )
+
+
+def absent(error: NoSandbox) -> Failure:
+    """A command that needs the real sandbox, where there is none."""
+    return Failure(
+        Exit.NO_SANDBOX,
+        str(error),
+        rule=error.code,
+        fix="Run it in a checkout of Caravan that `make test` or `make run` has set up.",
+    )
 
 
 def settings_of(manifest: Manifest) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import click
 from caravan import bundle, withheld, workbench
 from caravan.cli.build import built
 from caravan.cli.output import Exit, Failure, json_option, say_json
+from caravan.cli.project import absent
 from caravan.errors import HostError
 
 VERSION = 1
@@ -114,8 +115,8 @@ def replay(*, log: Path, path: Path, secrets: tuple[str, ...], as_json: bool) ->
     )
     try:
         outcome = workbench.shared().run(job, tape.answer, tape.told)["outcome"]
-    except workbench.NoSandbox as absent:
-        raise Failure(Exit.NO_SANDBOX, str(absent), rule=absent.code) from None
+    except workbench.NoSandbox as error:
+        raise absent(error) from None
     difference = tape.difference or _difference_at_end(recording, tape, outcome)
     report = {
         "same": not difference,
@@ -176,8 +177,7 @@ def _unreadable(message: str) -> Failure:
 
 
 def _opened(path: Path, header: Mapping[str, Any]) -> tuple[bundle.Bundle, bool]:
-    data = built(path) if path.is_dir() else path.read_bytes()
-    opened = bundle.open_bundle(data)
+    opened = bundle.open_bundle(built(path) if path.is_dir() else path.read_bytes())
     if opened.manifest.app.id != header["app"]:
         raise Failure(
             Exit.USAGE,

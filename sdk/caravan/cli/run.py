@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from caravan.cli.output import Exit, Failure, json_option, say_json
-from caravan.cli.project import manifest_of, settings_of, values_of
+from caravan.cli.project import absent, app_of, failed, manifest_of, settings_of, values_of
 from caravan.errors import CaravanError, InvalidInput, UnknownAction
-from caravan.native import load_app
 from caravan.testing import DEFAULT_ANSWER, Result, Simulator
+from caravan.workbench import NoSandbox
 
 
 @click.command()
@@ -47,8 +47,8 @@ def run(
     """
     manifest = manifest_of(path)
     pairs = [_pair(value) for value in values]
+    app = app_of(path, manifest)
     try:
-        app = load_app(path, manifest.runtime.entry)
         found = app.actions.get(action)
         given = values_of(pairs, found.input_schema) if found else {}
         result = Simulator(
@@ -61,9 +61,21 @@ def run(
             locale=locale,
         ).run(action, **given)
     except (InvalidInput, UnknownAction) as error:
-        raise Failure(Exit.USAGE, str(error), rule=error.code) from None
+        fix = "See what the action takes on its page: caravan dev"
+        raise Failure(Exit.USAGE, str(error), rule=error.code, fix=fix) from None
+    except NoSandbox as error:
+        raise absent(error) from None
     except CaravanError as error:
-        raise Failure(Exit.APP_FAILED, str(error), rule=error.code) from None
+        raise Failure(
+            Exit.APP_FAILED,
+            str(error),
+            rule=error.code,
+            fix="The store would end the run so too; an app may catch a HostError and go on.",
+        ) from None
+    except Failure:
+        raise
+    except Exception as error:  # noqa: BLE001  (an app may raise anything)
+        raise failed(error, path) from None
     _say(result, as_json=as_json)
 
 

@@ -13,7 +13,7 @@ import click
 import caravan
 from caravan import workbench
 from caravan.cli.output import Exit, Failure, json_option, say_json
-from caravan.cli.project import manifest_of
+from caravan.cli.project import absent, manifest_of
 
 SDK = Path(caravan.__file__).parents[1]
 COUNTS = ("tests", "failures", "errors", "skipped")
@@ -67,12 +67,7 @@ def _insist_on_tools(path: Path, *, wasm: bool) -> None:
             fix="Write tests/test_app.py; `caravan new` shows how one looks.",
         )
     if wasm and not workbench.is_here():
-        raise Failure(
-            Exit.NO_SANDBOX,
-            "The real sandbox is part of the store, which is not installed here.",
-            rule="sandbox.absent",
-            fix="Run this in a checkout of Caravan, or leave --wasm out.",
-        )
+        raise absent(workbench.NoSandbox(workbench.ABSENT))
 
 
 def _python_path() -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from caravan.cli.output import Exit, Failure
+
 
 def file() -> Path:
     """The file's place; CARAVAN_CONFIG_DIR moves it."""
@@ -16,12 +18,21 @@ def file() -> Path:
 
 
 def read() -> dict[str, Any]:
-    """`{"default": url, "tokens": {url: token}}`."""
+    """`{"default": url, "tokens": {url: token}}`. Raises: Failure for a broken file."""
     try:
-        kept: dict[str, Any] = json.loads(file().read_text(encoding="utf-8"))
+        kept = json.loads(file().read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {"default": None, "tokens": {}}
-    return kept
+    except ValueError:
+        kept = None
+    if not isinstance(kept, dict) or not isinstance(kept.get("tokens"), dict):
+        raise Failure(
+            Exit.USAGE,
+            f"{file()} does not hold what `caravan login` wrote into it.",
+            rule="store.tokens",
+            fix="Remove the file and log in again: caravan login",
+        )
+    return {"default": kept.get("default"), "tokens": kept["tokens"]}
 
 
 def write(kept: dict[str, Any]) -> None:

@@ -6,15 +6,18 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from caravan.cli import bench as benches
 from caravan.cli.bench import NativeBench, SandboxBench, Upstreams
 from caravan.cli.devserver import DevServer
 from caravan.cli.model import Upstream
 from caravan.cli.output import Exit
 from caravan.errors import HostError
+from caravan.native import PRETENDED
 
 from tests.factories.sandbox import runtime_cache
 from tests.sdk.bundles import APP, write_folder
@@ -82,6 +85,60 @@ def run(
     ]
 
 
+GUESS = """
+from dataclasses import dataclass
+from typing import Annotated
+
+from caravan import App, Context, Field
+
+app = App()
+
+
+@dataclass
+class Guess:
+    number: Annotated[int, Field(ge=1, le=9)]
+
+
+@app.action("Guess")
+def guess(ctx: Context, text: str):
+    ctx.llm.complete(text)
+    yield f"{ctx.ask(Guess, 'Which number?').number}, "
+    yield f"{ctx.ask(Guess, 'And now?').number}."
+"""
+
+
+@contextmanager
+def followed(server: DevServer, **texts: str) -> Iterator[tuple[str, Iterator[tuple[str, Any]]]]:
+    """Begin a run; its address, and its events as they come."""
+    where = ask(server, "POST", "/runs", form(**texts))[2]
+    run = f"/runs/{where.partition('run=')[2]}"
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    connection.request("GET", f"{run}/events")
+    response = connection.getresponse()
+    try:
+        yield run, live(response)
+    finally:
+        response.close()
+        connection.close()
+
+
+def live(lines: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
+    """Events, without the comments that keep the stream open."""
+    name = ""
+    for line in lines:
+        head, _, value = line.decode().rstrip("\n").partition(": ")
+        if head == "event":
+            name = value
+        elif head == "data":
+            yield name, json.loads(value)
+
+
+def reply(server: DevServer, run: str, **texts: str) -> tuple[int, str]:
+    """Answer the form that a run waits for."""
+    status, body, _ = ask(server, "POST", f"{run}/answers", form(**texts))
+    return status, body.decode()
+
+
 def text_of(events: Events) -> str:
     """All the text of a run."""
     return "".join(data["text"] for name, data in events if name == "text")
@@ -106,11 +163,76 @@ def test_a_run_streams_text_and_ends_with_its_budget(server: DevServer) -> None:
     names = [name for name, _ in events]
     assert names[-2:] == ["receipt", "done"]
     assert "llm.open" in events[-2][1]["html"]
+    assert f"about {len(PRETENDED.split())} of 2,048 tokens" in events[-2][1]["html"]
     assert events[-1][1] == {"state": "finished"}
     assert b'value="salam"' in ask(server, "GET", "/?run=1")[1]
     again = ask(server, "GET", "/runs/1/events")[1]
     assert b"event: done" in again, "a run happens once; who comes back hears that it is over"
     assert b"event: text" not in again
+
+
+def answered_to_the_end(server: DevServer) -> None:
+    """A run asks twice, one answer does not fit, and it ends with both."""
+    with followed(server, text="a") as (run, events):
+        name, data = next(event for event in events if event[0] == "question")
+        assert (name, data["number"], "Which number?" in data["html"]) == ("question", 1, True)
+        assert f'action="{run}/answers"' in data["html"]
+        assert 'name="number"' in data["html"]
+        status, again = reply(server, run, **{"-number": "1", "number": "12"})
+        assert (status, "must be 9 or less" in again, 'value="12"' in again) == (422, True, True)
+        assert reply(server, run, **{"-number": "1", "number": "7"}) == (204, "")
+        assert next(events) == ("question", {"number": 1, "html": ""})
+        assert next(events) == ("text", {"text": "7, ", "markdown": False})
+        assert next(events)[1]["number"] == 2
+        # The first form again, from another tab: it is answered already.
+        assert reply(server, run, **{"-number": "1", "number": "8"}) == (204, "")
+        assert reply(server, run, **{"-number": "2", "number": "9"}) == (204, "")
+        left = list(events)
+    assert text_of(left) == "9."
+    assert left[-1] == ("done", {"state": "finished"})
+    assert f"about {len(PRETENDED.split())} of" in left[-2][1]["html"], "words that are not shown"
+
+
+def test_a_form_in_the_middle_of_a_run_is_answered_on_the_page(server: DevServer) -> None:
+    (server.folder / "app.py").write_text(GUESS)
+    answered_to_the_end(server)
+    assert reply(server, "/runs/99", **{"-number": "1"}) == (204, ""), "no such run"
+
+
+def test_a_run_that_waits_for_an_answer_can_be_stopped_and_ends_with_the_next(
+    server: DevServer,
+) -> None:
+    (server.folder / "app.py").write_text(GUESS)
+    with followed(server, text="a") as (run, events):
+        assert next(event for event in events if event[0] == "question")
+        assert ask(server, "POST", f"{run}/stop")[0] == 204
+        assert list(events)[-1] == ("done", {"state": "stopped"})
+    with followed(server, text="a") as (_run, events):
+        assert next(event for event in events if event[0] == "question")
+        with followed(server, text="b") as (other, later):
+            assert list(events)[-1] == ("done", {"state": "stopped"})
+            assert next(event for event in later if event[0] == "question")
+            ask(server, "POST", f"{other}/stop")
+            assert list(later)[-1] == ("done", {"state": "stopped"})
+
+
+def test_a_page_that_is_closed_ends_the_run_that_waits(
+    server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benches, "QUIET_S", 0.02)
+    (server.folder / "app.py").write_text(GUESS)
+    with followed(server, text="a") as (_run, events):
+        assert next(event for event in events if event[0] == "question")
+    assert server.runs["1"].stop.wait(20)
+
+
+def test_the_time_that_a_person_takes_does_not_count() -> None:
+    ended = threading.Event()
+    watchdog = benches._Watchdog(ended.set, 0.2)
+    watchdog.pause()
+    assert not ended.wait(0.3)
+    watchdog.go_on()
+    assert ended.wait(20)
 
 
 def test_every_save_counts_at_once(server: DevServer) -> None:
@@ -208,6 +330,8 @@ def test_the_real_sandbox_runs_the_app_shows_its_budget_and_follows_a_save_in_a_
         assert time.monotonic() - began < 5, "far less in truth; this machine may be busy"
         failed = run(server, text="a")
         assert "PermissionError" in text_of(failed)
+        (folder / "app.py").write_text(GUESS)
+        answered_to_the_end(server)
         (folder / "app.py").write_text(APP + "\nx = 1 / 0\n")
         assert b"ZeroDivisionError" in ask(server, "GET", "/")[1]
     finally:

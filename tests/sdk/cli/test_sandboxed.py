@@ -10,12 +10,14 @@ import pytest
 from caravan import App, Context, HostError, PaymentRequired, testing, wasm, withheld, workbench
 from caravan.bundle import build, open_bundle
 from caravan.cli.output import Exit
-from caravan.errors import InvalidInput
+from caravan.errors import InvalidInput, UnknownAction
 from caravan.native import load_app
 from caravan.testing import Simulator
+from caravan.wasm import Component
 
+from tests.factories.components import make_component
 from tests.factories.sandbox import runtime_cache
-from tests.sdk.bundles import write_folder
+from tests.sdk.bundles import MANIFEST, write_folder
 from tests.sdk.cli.conftest import Terminal
 
 PERMISSIONS = """
@@ -216,6 +218,26 @@ def test_simulated_runs_happen_in_the_sandbox_and_end_alike(
     finally:
         testing.run_elsewhere(None)
         del sys.modules["app"]
+
+
+def test_an_app_in_another_language_is_simulated_and_run_like_any(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    manifest = MANIFEST.replace('"python"\nentry = "app"', '"component"')
+    folder = write_folder(
+        tmp_path / "component",
+        {"caravan.toml": manifest, "app.py": None, "component.wasm": make_component()},
+    )
+    app = Component(folder)
+    assert list(app.actions) == ["go"]
+    assert Simulator(app).run("go").text == "salaam"
+    with pytest.raises(UnknownAction, match="it has: go"):
+        Simulator(app).run("fly")
+    with pytest.raises(InvalidInput):
+        Simulator(app).run("go", more=1)
+    assert terminal.run("run", "go", "--path", folder).output == "salaam\n"
+    wrong = terminal.run("run", "fly", "--path", folder)
+    assert (wrong.exit_code, "it has: go" in wrong.output) == (Exit.USAGE, True)
 
 
 def test_an_app_without_a_folder_cannot_go_into_the_sandbox() -> None:
