@@ -13,8 +13,12 @@ from flask import Flask, request
 from sqlmodel import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from marketplace.accounts import jobs as accounts_jobs
 from marketplace.accounts import views as accounts_views
+from marketplace.accounts import views_leaving as leaving_views
+from marketplace.accounts import views_settings as account_views
 from marketplace.accounts import views_tokens as tokens_views
+from marketplace.accounts.exports import Exports
 from marketplace.accounts.identity import AccountIdentity
 from marketplace.admin import views as admin_views
 from marketplace.admin import views_gallery as gallery_views
@@ -22,9 +26,11 @@ from marketplace.admin.doctor import Patient
 from marketplace.ads import jobs as ads_jobs
 from marketplace.ads import views as ads_views
 from marketplace.billing import jobs as billing_jobs
+from marketplace.billing import leaving as billing_leaving
 from marketplace.billing import queries as billing_queries
 from marketplace.billing import views as billing_views
 from marketplace.catalog import jobs as catalog_jobs
+from marketplace.catalog import leaving as catalog_leaving
 from marketplace.catalog import views as catalog_views
 from marketplace.catalog import views_channels as channels_views
 from marketplace.catalog import views_collections as collections_views
@@ -42,6 +48,7 @@ from marketplace.infra.egress import Egress
 from marketplace.infra.jobs import Handler
 from marketplace.infra.vault import Vault
 from marketplace.publishing import views as publishing_views
+from marketplace.publishing import views_listing as listing_views
 from marketplace.review import jobs as review_jobs
 from marketplace.review import queries as review_queries
 from marketplace.review import views as review_views
@@ -60,6 +67,7 @@ from marketplace.runs.clock import Clock
 from marketplace.runs.events import EventLogs
 from marketplace.runs.executor import Executor
 from marketplace.runs.files import RunFiles
+from marketplace.runs.leaving import Traces
 from marketplace.runs.pages import Panel
 from marketplace.runs.questions import Questions
 from marketplace.runs.rehearsal import Stage
@@ -94,6 +102,16 @@ def vault(settings: Settings) -> Vault:
 def run_files(settings: Settings) -> RunFiles:
     """Where the files lie that people give to runs."""
     return RunFiles(settings.folder / "files")
+
+
+def traces(settings: Settings) -> Traces:
+    """What people's runs leave on the disk."""
+    return Traces(*run_logs(settings), run_files(settings))
+
+
+def exports(settings: Settings) -> Exports:
+    """The files in which people take their data away."""
+    return Exports(settings.folder / "exports", traces(settings).files)
 
 
 def pseudonym_maker(settings: Settings) -> "PseudonymMaker":
@@ -167,6 +185,12 @@ def create_app(settings: Settings) -> Flask:
         )
 
     app.register_blueprint(accounts_views.bp)
+    app.register_blueprint(account_views.bp)
+    app.register_blueprint(
+        leaving_views.blueprint(
+            exports(settings), [catalog_leaving.hindrances], [billing_leaving.notes]
+        )
+    )
     app.register_blueprint(tokens_views.bp)
     app.register_blueprint(catalog_views.blueprint(store, panel_for, billing_queries.has_bought))
     app.register_blueprint(collections_views.bp)
@@ -176,6 +200,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(
         publishing_views.blueprint(store, billing_queries.earned, review_queries.findings)
     )
+    app.register_blueprint(listing_views.bp)
     app.register_blueprint(review_views.blueprint(store))
     app.register_blueprint(reports_views.bp)
     app.register_blueprint(billing_views.bp)
@@ -277,6 +302,9 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
             settings.sandbox,
             Registry(settings.folder / "models", settings.demo_model).chosen_file,
         ),
+        **accounts_jobs.handlers(
+            exports(settings), [catalog_leaving.farewell, traces(settings).farewell]
+        ),
         **inference_jobs.handlers(language_model(settings)),
         **catalog_jobs.handlers(),
         **billing_jobs.handlers(),
@@ -287,7 +315,8 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
 
 def job_schedules() -> dict[str, float]:
     """Job name → seconds between two runs, of every room."""
-    return {**catalog_jobs.schedules(), **ads_jobs.schedules(), **runs_jobs.schedules()}
+    rooms = (mail, accounts_jobs, catalog_jobs, ads_jobs, runs_jobs)
+    return {name: every_s for room in rooms for name, every_s in room.schedules().items()}
 
 
 def engine_command(settings: Settings) -> list[str]:

@@ -66,12 +66,20 @@ class SettingsForm(AccountForm):
 
     name: Name
     locale: str
+    theme: Literal["auto", "light", "dark"]
 
 
-class OwnRowsForm(AccountForm):
-    """Whether the first page may follow what a person has run; a switch that is off sends none."""
+class ChoicesForm(AccountForm):
+    """What may be chosen by what a person does here; a switch that is off is not sent."""
 
     own_rows: Literal["", "true"] = ""
+    ads_fit_app: Literal["", "true"] = ""
+
+
+class VouchForm(AccountForm):
+    """What only the person themselves may do, vouched for by their password."""
+
+    password: Password
 
 
 class PasswordForm(AccountForm):

@@ -1,11 +1,12 @@
 """Finds the person behind a session cookie or an API token."""
 
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 from sqlmodel import Session, col, select
 
-from marketplace.accounts import tokens
+from marketplace.accounts import sessions, tokens
 from marketplace.accounts.credentials import fingerprint
 from marketplace.accounts.models import Account, AccountSession, ApiToken
 from marketplace.infra.db import Database, DatabaseBusy
@@ -23,16 +24,19 @@ class AccountIdentity:
     """Fills in `web.auth.Identity` from the accounts tables.
 
     Args:
-        database: where a token's use is noted, at most once a day.
+        database: where a token's use is noted, at most once a day, and a browser's visit.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def by_session(self, session: Session, secret: str, *, now: datetime) -> Actor | None:
-        """The person of a session cookie, or None when it is unknown or over."""
-        account = session.exec(
-            select(Account)
+        """The person of a session cookie, or None when it is unknown or over.
+
+        Effects: notes the browser's visit after this request's commit, once an hour at most.
+        """
+        row = session.exec(
+            select(Account, AccountSession)
             .join(AccountSession, col(AccountSession.account_id) == col(Account.id))
             .where(
                 AccountSession.secret_hash == fingerprint(secret),
@@ -40,7 +44,12 @@ class AccountIdentity:
                 col(Account.is_closed).is_(False),
             )
         ).first()
-        return _actor(account) if account else None
+        if row is None:
+            return None
+        account, browser = row
+        if browser.last_seen_at is None or browser.last_seen_at < now - sessions.VISIT_NOTED_EVERY:
+            edge.after_commit(lambda: self._note_visit(browser.id, now))
+        return _actor(account)
 
     def by_token(self, session: Session, secret: str, *, now: datetime) -> Actor | None:
         """The person of an API token, or None when it is unknown, revoked or over.
@@ -64,6 +73,13 @@ class AccountIdentity:
             # Not now: the request's own session may hold the write gate already.
             edge.after_commit(lambda: self._note_use(token.id, now))
         return _actor(account, via_token=True)
+
+    def _note_visit(self, session_id: UUID, now: datetime) -> None:
+        try:
+            with self._database.writing() as session:
+                sessions.note_visit(session, session_id, now=now)
+        except DatabaseBusy:
+            log.warning("session.visit_not_noted", session=str(session_id))
 
     def _note_use(self, token_id: TokenId, now: datetime) -> None:
         try:

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
+from marketplace.accounts.closing import Hindrance
+from marketplace.accounts.models import DataExport
 from marketplace.kernel.ids import TokenId
 
 
@@ -30,11 +33,15 @@ class SessionRow:
     """One browser that is signed in.
 
     Args:
-        browser: how it names itself (User-Agent).
+        browser, system: such as Firefox and Linux; "" where it does not say.
+        last_seen_at: to the hour.
     """
 
+    id: UUID
     browser: str
+    system: str
     created_at: datetime
+    last_seen_at: datetime
     is_present: bool
 
 
@@ -45,6 +52,7 @@ class SettingsPage:
     Args:
         locales: (key, name in its own language) of each language of the store.
         values: fields of the form that is shown again, by name.
+        ads_fit_app: whether advertisements may be chosen by the app in which they stand.
         errors: sentence by field name, of that form.
         has_own_rows: whether the first page may follow what they have run.
     """
@@ -52,9 +60,39 @@ class SettingsPage:
     email: str
     values: Mapping[str, str]
     locales: Sequence[tuple[str, str]]
+    has_own_rows: bool
+    ads_fit_app: bool
     sessions: Sequence[SessionRow]
     errors: Mapping[str, str] = field(default_factory=dict)
-    has_own_rows: bool = True
+
+
+@dataclass(frozen=True)
+class DataPage:
+    """How a person takes their data away.
+
+    Args:
+        export: what this browser asked for, or None.
+        errors: sentence by field name.
+    """
+
+    export: DataExport | None
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClosePage:
+    """How a person leaves.
+
+    Args:
+        hindrances: what must be settled first; the form is there when nothing is.
+        notes: what they should know before.
+        errors: sentence by field name.
+    """
+
+    email: str
+    hindrances: Sequence[Hindrance]
+    notes: Sequence[str]
+    errors: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

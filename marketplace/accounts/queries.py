@@ -6,9 +6,15 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from marketplace.accounts.credentials import fingerprint
+from marketplace.accounts.devices import device
 from marketplace.accounts.models import Account, AccountSession, ApiToken
 from marketplace.accounts.pages import SessionRow, TokenRow
 from marketplace.kernel.ids import AccountId
+
+
+def account(session: Session, account_id: AccountId) -> Account:
+    """The account behind a session that was just found."""
+    return session.get_one(Account, account_id)
 
 
 def names(session: Session, ids: Collection[AccountId]) -> Mapping[AccountId, str]:
@@ -20,20 +26,26 @@ def names(session: Session, ids: Collection[AccountId]) -> Mapping[AccountId, st
 def sessions(
     session: Session, account_id: AccountId, *, secret: str, now: datetime
 ) -> Sequence[SessionRow]:
-    """Where an account is signed in, the latest first; `secret` marks the browser that asks."""
+    """Where an account is signed in: the browser that asks, by its `secret`, then the latest."""
     rows = session.exec(
-        select(AccountSession)
-        .where(AccountSession.account_id == account_id, col(AccountSession.expires_at) > now)
-        .order_by(col(AccountSession.created_at).desc())
-    ).all()
-    return [
-        SessionRow(
-            browser=row.user_agent,
-            created_at=row.created_at,
-            is_present=row.secret_hash == fingerprint(secret),
+        select(AccountSession).where(
+            AccountSession.account_id == account_id, col(AccountSession.expires_at) > now
         )
-        for row in rows
-    ]
+    ).all()
+    found = []
+    for row in rows:
+        browser, system = device(row.user_agent)
+        found.append(
+            SessionRow(
+                id=row.id,
+                browser=browser,
+                system=system,
+                created_at=row.created_at,
+                last_seen_at=row.last_seen_at or row.created_at,
+                is_present=row.secret_hash == fingerprint(secret),
+            )
+        )
+    return sorted(found, key=lambda row: (row.is_present, row.last_seen_at), reverse=True)
 
 
 def tokens(session: Session, account_id: AccountId, *, now: datetime) -> Sequence[TokenRow]:

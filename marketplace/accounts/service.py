@@ -12,19 +12,18 @@ from uuid import UUID
 
 from sqlmodel import Session, col, delete, func, select
 
-from marketplace.accounts import limits, passwords
+from marketplace.accounts import limits, passwords, sessions
 from marketplace.accounts.credentials import fingerprint, new_secret
-from marketplace.accounts.models import LONGEST_EMAIL, Account, AccountSession, SetupLink
+from marketplace.accounts.models import LONGEST_EMAIL, Account, SetupLink
+from marketplace.accounts.sessions import Visitor
 from marketplace.infra.db import Database
 from marketplace.kernel.errors import Invalid, NotFound
 from marketplace.kernel.ids import AccountId
-from marketplace.web import i18n
+from marketplace.web import i18n, theme
 from marketplace.web.i18n import gettext as _
 from marketplace.web.templating import send_letter
 
-SESSION_S = 30 * 24 * 3600
 SETUP_LINK_S = 24 * 3600
-LONGEST_USER_AGENT = 200
 # https://html.spec.whatwg.org/#valid-e-mail-address, what browsers check too
 EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -56,14 +55,6 @@ class NoAccount(NotFound):
 
 class BadSetupLink(NotFound):
     """The link was used, is too old, or never existed."""
-
-
-@dataclass(frozen=True)
-class Visitor:
-    """Where a request came from, as far as we keep it."""
-
-    address: str | None
-    user_agent: str
 
 
 @dataclass(frozen=True)
@@ -102,7 +93,7 @@ def sign_up(
     )
     # The letter does not name them: anybody could use the name to send words to others.
     send_letter(session, "welcome", to=address)
-    return SignedIn(account, open_session(session, account.id, visitor=visitor, now=now))
+    return SignedIn(account, sessions.open_session(session, account.id, visitor=visitor, now=now))
 
 
 def _new_account(session: Session, *, email: str, **given: Any) -> Account:
@@ -113,28 +104,6 @@ def _new_account(session: Session, *, email: str, **given: Any) -> Account:
     session.add(account)
     session.flush()  # rows that point at the account need it in the database first
     return account
-
-
-def open_session(
-    session: Session, account_id: AccountId, *, visitor: Visitor, now: datetime
-) -> str:
-    """Sign a browser in for thirty days, and return the secret it must carry."""
-    secret = new_secret()
-    session.exec(
-        delete(AccountSession).where(
-            col(AccountSession.account_id) == account_id, col(AccountSession.expires_at) <= now
-        )
-    )
-    session.add(
-        AccountSession(
-            account_id=account_id,
-            secret_hash=fingerprint(secret),
-            user_agent=visitor.user_agent[:LONGEST_USER_AGENT],
-            created_at=now,
-            expires_at=now + timedelta(seconds=SESSION_S),
-        )
-    )
-    return secret
 
 
 def sign_in(
@@ -164,19 +133,7 @@ def sign_in(
     with database.writing() as session:
         # Only what was tried on this account: a guesser's own account must not free the guesser.
         limits.forgive(session, by_email)
-        return SignedIn(found, open_session(session, found.id, visitor=visitor, now=now))
-
-
-def sign_out(session: Session, secret: str) -> None:
-    """End the session with this secret; nothing happens when there is none."""
-    session.exec(
-        delete(AccountSession).where(col(AccountSession.secret_hash) == fingerprint(secret))
-    )
-
-
-def sign_out_everywhere(session: Session, account_id: AccountId) -> None:
-    """End every session of an account, this one too."""
-    session.exec(delete(AccountSession).where(col(AccountSession.account_id) == account_id))
+        return SignedIn(found, sessions.open_session(session, found.id, visitor=visitor, now=now))
 
 
 def change_password(
@@ -189,24 +146,34 @@ def change_password(
     Raises: WrongPassword, WeakPassword, TooManyAttempts, TooManyHashes, NoAccount.
     Effects: uses sessions of its own, as `sign_in` does, and for the same reasons.
     """
+    account = vouch(database, account_id, password=present, field="present", now=now)
+    passwords.accept(new, email=account.email, field="new")
+    password_hash = passwords.hashed(new)
+    with database.writing() as session:
+        known(session, account_id).password_hash = password_hash
+        sessions.end_others(session, account_id, secret)
+
+
+def vouch(
+    database: Database, account_id: AccountId, *, password: str, field: str, now: datetime
+) -> Account:
+    """Have the person behind a session show that it is them, by their present password.
+
+    Args:
+        field: of the form, which a wrong password is told beside.
+    Raises: WrongPassword, TooManyAttempts, TooManyHashes, NoAccount.
+    Effects: uses sessions of its own, as `sign_in` does, and for the same reasons.
+    """
     tried = limits.subject("change password", str(account_id))
     with database.writing() as session:
         limits.count(session, tried, limits.SIGN_IN_BY_EMAIL, now=now)
         account = known(session, account_id)
-    if not passwords.matches(present, account.password_hash):
+    if not passwords.matches(password, account.password_hash):
         message = _("This is not your present password.")
-        raise WrongPassword(message, fields={"present": message})
-    passwords.accept(new, email=account.email, field="new")
-    password_hash = passwords.hashed(new)
+        raise WrongPassword(message, fields={field: message})
     with database.writing() as session:
         limits.forgive(session, tried)
-        known(session, account_id).password_hash = password_hash
-        session.exec(
-            delete(AccountSession).where(
-                col(AccountSession.account_id) == account_id,
-                col(AccountSession.secret_hash) != fingerprint(secret),
-            )
-        )
+    return account
 
 
 def known(session: Session, account_id: AccountId) -> Account:
@@ -225,15 +192,31 @@ def set_locale(session: Session, account_id: AccountId, locale: str) -> None:
     known(session, account_id).locale = locale
 
 
-def save_settings(session: Session, account_id: AccountId, *, name: str, locale: str) -> None:
-    """Change the name people see and the language. Raises: UnknownLocale, NoAccount."""
+def save_settings(
+    session: Session, account_id: AccountId, *, name: str, locale: str, theme: str
+) -> None:
+    """Change the name people see, language and colours. Raises: UnknownLocale, NoAccount."""
     set_locale(session, account_id, locale)
+    set_theme(session, account_id, theme)
     known(session, account_id).name = name
 
 
-def set_own_rows(session: Session, account_id: AccountId, *, are_shown: bool) -> None:
-    """Let the first page follow what a person has run, or not. Raises: NoAccount."""
-    known(session, account_id).has_own_rows = are_shown
+def set_theme(session: Session, account_id: AccountId, wanted: str) -> None:
+    """Remember the colours a person wants, for browsers to come. Raises: NoAccount."""
+    known(session, account_id).theme = wanted if wanted in theme.THEMES else None
+
+
+def save_choices(
+    session: Session, account_id: AccountId, *, has_own_rows: bool, ads_fit_app: bool
+) -> None:
+    """Change what may be chosen by what a person does here. Raises: NoAccount.
+
+    Args:
+        has_own_rows: whether the first page may follow what they have run.
+        ads_fit_app: whether advertisements may be chosen by the app in which they stand.
+    """
+    account = known(session, account_id)
+    account.has_own_rows, account.ads_fit_app = has_own_rows, ads_fit_app
 
 
 def become_developer(session: Session, account_id: AccountId) -> None:
@@ -342,4 +325,4 @@ def use_setup_link(
         is_operator=True,
         created_at=now,
     )
-    return SignedIn(account, open_session(session, account.id, visitor=visitor, now=now))
+    return SignedIn(account, sessions.open_session(session, account.id, visitor=visitor, now=now))

@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from marketplace.ads.auction import Pricing
 from marketplace.ads.targeting import Target
+from marketplace.infra.personal import Tie, tie, withheld
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
 from marketplace.kernel.errors import Conflict
 from marketplace.kernel.ids import (
@@ -36,7 +37,9 @@ class Campaign(SQLModel, table=True):
     __tablename__ = "ads_campaign"
 
     id: CampaignId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
-    owner_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    owner_id: AccountId = Field(
+        sa_type=Uuid, foreign_key="accounts_account.id", sa_column_kwargs=tie(Tie.SHARED)
+    )
     advertiser: str = Field(max_length=60)
     name: str = Field(max_length=60)
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -149,19 +152,23 @@ class Offer(SQLModel, table=True):
     )
 
     id: OfferId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
-    nonce: str = Field(max_length=64, unique=True)
+    nonce: str = Field(max_length=64, unique=True, sa_column_kwargs=withheld())
     campaign_id: CampaignId = Field(sa_type=Uuid, foreign_key="ads_campaign.id")
     flight_id: FlightId = Field(sa_type=Uuid, foreign_key="ads_flight.id", index=True)
     creative_id: CreativeId = Field(sa_type=Uuid, foreign_key="ads_creative.id")
-    run_id: RunId = Field(sa_type=Uuid)
+    run_id: RunId = Field(sa_type=Uuid, sa_column_kwargs=tie(Tie.NOBODY))
     slot: str = Field(max_length=64)
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
-    developer_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    developer_id: AccountId = Field(
+        sa_type=Uuid, foreign_key="accounts_account.id", sa_column_kwargs=tie(Tie.SHARED)
+    )
     pricing: Pricing = Field(sa_type=enum_column(Pricing))
     price_micros: int = Field(sa_type=BigInteger)
     scheme_id: UUID = Field(sa_type=Uuid, foreign_key="billing_fee_scheme.id")
     unbilled: Unbilled | None = Field(default=None, sa_type=enum_column(Unbilled))
-    decision: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
+    decision: dict[str, Any] = Field(
+        default_factory=dict, sa_type=json_column(), sa_column_kwargs=withheld()
+    )
     state: OfferState = Field(default=OfferState.RESERVED, sa_type=enum_column(OfferState))
     state_changed_at: datetime = Field(sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)

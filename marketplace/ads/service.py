@@ -74,9 +74,12 @@ def decide(
     ).first()
     if known is not None:
         return known
-    place = Place(opportunity.category, opportunity.locale, opportunity.age)
+    person = session.get(Account, opportunity.person_id)
+    # Who wants no advertisement that fits the app gets those alone that are for every app.
+    category = opportunity.category if person is None or person.ads_fit_app else ""
+    place = Place(category, opportunity.locale, opportunity.age)
     flights = _flights_for(session, place, now=now)
-    unbilled = _unbilled(session, opportunity)
+    unbilled = _unbilled(person, opportunity)
     while flights:
         candidates = [_candidate(flight) for flight in flights.values()]
         result = auction.run(candidates, draw=draw)
@@ -120,10 +123,9 @@ def _candidate(flight: Flight) -> Candidate:
     return Candidate(str(flight.id), flight.pricing, flight.bid_micros, flight.views, flight.clicks)
 
 
-def _unbilled(session: Session, opportunity: Opportunity) -> Unbilled | None:
+def _unbilled(person: Account | None, opportunity: Opportunity) -> Unbilled | None:
     if opportunity.person_id == opportunity.developer_id:
         return Unbilled.OWN_APP
-    person = session.get(Account, opportunity.person_id)
     return Unbilled.OPERATOR if person is not None and person.is_operator else None
 
 

@@ -12,7 +12,7 @@ class Place:
     """What is known of one slot when an advertisement is chosen for it.
 
     Args:
-        category: the app's category.
+        category: the app's category; "" where it may not be used.
         locale: language tag of the run, such as `en` or `ar-EG`.
         age: the youngest the app is meant for.
     """

@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from marketplace.billing import seal
 from marketplace.billing.shares import Scheme
+from marketplace.infra.personal import Tie, tie, withheld
 from marketplace.infra.types import UtcDateTime, enum_column
 from marketplace.kernel.errors import Conflict
 from marketplace.kernel.ids import AccountId, AppId, OrderId, ProductId, TransactionId, new_id
@@ -34,8 +35,8 @@ class LedgerTransaction(SQLModel, table=True):
     kind: str = Field(max_length=40)
     external_key: str = Field(max_length=120, unique=True)
     corrects: str | None = Field(default=None, max_length=120)
-    subject_id: UUID = Field(sa_type=Uuid)
-    app_id: AppId | None = Field(default=None, sa_type=Uuid)
+    subject_id: UUID = Field(sa_type=Uuid, sa_column_kwargs=tie(Tie.NOBODY))
+    app_id: AppId | None = Field(default=None, sa_type=Uuid, sa_column_kwargs=tie(Tie.NOBODY))
     occurred_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -134,16 +135,23 @@ class Order(SQLModel, table=True):
     )
 
     id: OrderId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
-    buyer_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id", index=True)
+    buyer_id: AccountId = Field(
+        sa_type=Uuid,
+        foreign_key="accounts_account.id",
+        index=True,
+        sa_column_kwargs=tie(Tie.SHARED),
+    )
     product_id: ProductId = Field(sa_type=Uuid, foreign_key="catalog_product.id")
     product_name: str = Field(max_length=200)
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id", index=True)
-    developer_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    developer_id: AccountId = Field(
+        sa_type=Uuid, foreign_key="accounts_account.id", sa_column_kwargs=tie(Tie.SHARED)
+    )
     amount_micros: int = Field(sa_type=BigInteger)
     currency: str = Field(max_length=3)
     scheme_id: UUID = Field(sa_type=Uuid, foreign_key="billing_fee_scheme.id")
     gateway: str = Field(max_length=20)
-    payment_ref: str = Field(max_length=120)
+    payment_ref: str = Field(max_length=120, sa_column_kwargs=withheld())
     state: OrderState = Field(default=OrderState.AWAITING, sa_type=enum_column(OrderState))
     state_changed_at: datetime = Field(sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -174,8 +182,10 @@ class Refund(SQLModel, table=True):
     order_id: OrderId = Field(sa_type=Uuid, foreign_key="billing_order.id", index=True)
     amount_micros: int = Field(sa_type=BigInteger)
     currency: str = Field(max_length=3)
-    asked_by: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
-    gateway_ref: str = Field(max_length=120)
+    asked_by: AccountId = Field(
+        sa_type=Uuid, foreign_key="accounts_account.id", sa_column_kwargs=tie(Tie.ACTED)
+    )
+    gateway_ref: str = Field(max_length=120, sa_column_kwargs=withheld())
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -186,7 +196,9 @@ class Entitlement(SQLModel, table=True):
     __table_args__ = (Index("ix_billing_entitlement_person", "person_id", "app_id"),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
-    person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    person_id: AccountId = Field(
+        sa_type=Uuid, foreign_key="accounts_account.id", sa_column_kwargs=tie(Tie.SHARED)
+    )
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
     product_id: ProductId = Field(sa_type=Uuid, foreign_key="catalog_product.id")
     order_id: OrderId = Field(sa_type=Uuid, foreign_key="billing_order.id", unique=True)
@@ -211,7 +223,7 @@ class GatewayEvent(SQLModel, table=True):
     source: str = Field(max_length=20)
     external_id: str = Field(max_length=160)
     news: News = Field(sa_type=enum_column(News))
-    payment_ref: str = Field(max_length=120)
+    payment_ref: str = Field(max_length=120, sa_column_kwargs=withheld())
     amount_micros: int = Field(sa_type=BigInteger)
     currency: str = Field(max_length=3)
     received_at: datetime = Field(sa_type=UtcDateTime)

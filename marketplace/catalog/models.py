@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, Uui
 from sqlmodel import Field, SQLModel
 
 from marketplace.catalog.ranking import MIDDLE
+from marketplace.infra.personal import Tie, tie
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
 from marketplace.kernel.errors import Conflict
 from marketplace.kernel.ids import (
@@ -87,15 +88,24 @@ class App(SQLModel, table=True):
 
     id: AppId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
     ident: str = Field(max_length=100, unique=True)
-    owner_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id", index=True)
+    owner_id: AccountId = Field(
+        sa_type=Uuid,
+        foreign_key="accounts_account.id",
+        index=True,
+        sa_column_kwargs=tie(Tie.SHARED),
+    )
     name: str = Field(max_length=40)
     summary: str = Field(max_length=100)
     description: str = ""
     category: str = Field(max_length=40)
     age: int = 18
     state: AppState = Field(default=AppState.HIDDEN, sa_type=enum_column(AppState))
-    current_release_id: ReleaseId | None = Field(default=None, sa_type=Uuid)
-    beta_release_id: ReleaseId | None = Field(default=None, sa_type=Uuid)
+    current_release_id: ReleaseId | None = Field(
+        default=None, sa_type=Uuid, sa_column_kwargs=tie(Tie.NOBODY)
+    )
+    beta_release_id: ReleaseId | None = Field(
+        default=None, sa_type=Uuid, sa_column_kwargs=tie(Tie.NOBODY)
+    )
     icon_key: str | None = Field(default=None, max_length=64)
     icon_type: str | None = Field(default=None, max_length=40)
     run_count: int = 0
@@ -139,7 +149,9 @@ class Release(SQLModel, table=True):
 
     id: ReleaseId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
-    publisher_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    publisher_id: AccountId = Field(
+        sa_type=Uuid, foreign_key="accounts_account.id", sa_column_kwargs=tie(Tie.SHARED)
+    )
     version: str = Field(max_length=32)
     channel: Channel = Field(default=Channel.STABLE, sa_type=enum_column(Channel))
     manifest: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
@@ -155,7 +167,9 @@ class Release(SQLModel, table=True):
     state_changed_at: datetime = Field(sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)
     verdict: str = ""
-    decided_by: AccountId | None = Field(default=None, sa_type=Uuid)
+    decided_by: AccountId | None = Field(
+        default=None, sa_type=Uuid, sa_column_kwargs=tie(Tie.ACTED)
+    )
 
     def move_to(self, target: ReleaseState, *, now: datetime) -> None:
         """Move to `target` at `now` (aware UTC), or raise `IllegalMove` and change nothing."""
@@ -170,7 +184,12 @@ class Tester(SQLModel, table=True):
     __tablename__ = "catalog_tester"
 
     app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
-    person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
+    person_id: AccountId = Field(
+        primary_key=True,
+        sa_type=Uuid,
+        foreign_key="accounts_account.id",
+        sa_column_kwargs=tie(Tie.OWN),
+    )
     joined_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -246,7 +265,9 @@ class Rating(SQLModel, table=True):
 
     id: RatingId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
-    person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id", index=True)
+    person_id: AccountId = Field(
+        sa_type=Uuid, foreign_key="accounts_account.id", index=True, sa_column_kwargs=tie(Tie.OWN)
+    )
     version: str = Field(max_length=32)
     stars: int
     words: str = Field(default="", max_length=2000)
@@ -254,7 +275,9 @@ class Rating(SQLModel, table=True):
     is_current: bool = True
     state: RatingState = Field(default=RatingState.SHOWN, sa_type=enum_column(RatingState))
     reason: str = ""
-    decided_by: AccountId | None = Field(default=None, sa_type=Uuid)
+    decided_by: AccountId | None = Field(
+        default=None, sa_type=Uuid, sa_column_kwargs=tie(Tie.ACTED)
+    )
     helpful_count: int = 0
     reply: str = Field(default="", max_length=2000)
     replied_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -268,7 +291,12 @@ class HelpfulVote(SQLModel, table=True):
     __tablename__ = "catalog_helpful_vote"
 
     rating_id: RatingId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_rating.id")
-    person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
+    person_id: AccountId = Field(
+        primary_key=True,
+        sa_type=Uuid,
+        foreign_key="accounts_account.id",
+        sa_column_kwargs=tie(Tie.OWN),
+    )
 
 
 class RatingFlag(SQLModel, table=True):
@@ -279,7 +307,10 @@ class RatingFlag(SQLModel, table=True):
 
     rating_id: RatingId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_rating.id")
     reporter_id: AccountId = Field(
-        primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id"
+        primary_key=True,
+        sa_type=Uuid,
+        foreign_key="accounts_account.id",
+        sa_column_kwargs=tie(Tie.OWN),
     )
     kind: str = Field(max_length=20)
     verdict: FlagVerdict = Field(default=FlagVerdict.OPEN, sa_type=enum_column(FlagVerdict))
@@ -299,7 +330,12 @@ class Use(SQLModel, table=True):
     )
 
     app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
-    person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
+    person_id: AccountId = Field(
+        primary_key=True,
+        sa_type=Uuid,
+        foreign_key="accounts_account.id",
+        sa_column_kwargs=tie(Tie.OWN),
+    )
     day: date = Field(primary_key=True)
     times: int = 1
 

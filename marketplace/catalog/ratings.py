@@ -44,7 +44,7 @@ class NotUsed(Forbidden):
 
 
 class OwnApp(Forbidden):
-    """Nobody rates an app of their own."""
+    """Nobody rates an app of their own, or says which of its reviews help."""
 
 
 class NoVersion(Conflict):
@@ -181,10 +181,12 @@ def _shown(session: Session, rating_id: RatingId) -> Rating:
 
 
 def vote(session: Session, rating_id: RatingId, *, person_id: AccountId) -> Rating:
-    """Say that a rating helped, or take that back. Raises: RatingNotFound, OwnRating."""
+    """Say that a rating helped, or take that back. Raises: RatingNotFound, OwnRating, OwnApp."""
     rating = _shown(session, rating_id)
     if rating.person_id == person_id:
         raise OwnRating(_("Others decide whether your review helps."))
+    if session.get_one(App, rating.app_id).owner_id == person_id:
+        raise OwnApp(_("The people who use your app decide which of its reviews help."))
     given = session.get(HelpfulVote, (rating_id, person_id))
     if given is None:
         session.add(HelpfulVote(rating_id=rating_id, person_id=person_id))
@@ -301,7 +303,31 @@ def decide(
 
 
 def withdraw(session: Session, app: App, *, person_id: AccountId) -> None:
-    """Take back everything a person said about an app, with the votes and flags on it."""
+    """Take back everything a person said about an app, with the votes and flags on it.
+
+    Of a rating that was held, removed or flagged the words go and the rest stays unseen: who
+    wrote it anew would otherwise have got round what others said of it.
+    """
+    theirs = session.exec(
+        select(Rating).where(Rating.app_id == app.id, Rating.person_id == person_id)
+    ).all()
+    flagged = session.exec(
+        select(RatingFlag.rating_id).where(
+            col(RatingFlag.rating_id).in_([rating.id for rating in theirs])
+        )
+    ).all()
+    for rating in theirs:
+        session.exec(delete(HelpfulVote).where(col(HelpfulVote.rating_id) == rating.id))
+        if rating.state is RatingState.SHOWN and rating.id not in flagged:
+            session.delete(rating)
+        else:
+            rating.words, rating.reply, rating.replied_at = "", "", None
+            rating.is_current, rating.helpful_count = False, 0
+    recount(session, app)
+
+
+def forget_writer(session: Session, app: App, *, person_id: AccountId) -> None:
+    """Erase everything a person who leaves the store said about an app, whatever became of it."""
     theirs = select(Rating.id).where(Rating.app_id == app.id, Rating.person_id == person_id)
     for table in (HelpfulVote, RatingFlag):
         session.exec(delete(table).where(col(table.rating_id).in_(theirs)))

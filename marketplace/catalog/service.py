@@ -21,9 +21,15 @@ from marketplace.catalog.models import (
 )
 from marketplace.inference.jobs import FORGET_RELEASE
 from marketplace.infra.jobs import enqueue
+from marketplace.kernel.errors import Conflict
 from marketplace.kernel.ids import AccountId, AppId, ReleaseId
+from marketplace.web.i18n import gettext as _
 
 ICON_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+
+
+class NotListed(Conflict):
+    """The app is not where it would have to be for this."""
 
 
 def publish(session: Session, release: Release, *, now: datetime) -> App:
@@ -151,9 +157,34 @@ def take_down(session: Session, app: App, *, reason: str) -> None:
     What people bought and ran stays in their records.
     """
     app.state, app.blocked_reason = AppState.BLOCKED, reason
+    _leave(session, app)
+
+
+def withdraw(session: Session, app: App) -> None:
+    """Take an app out of the store on its developer's word, until they put it back or publish.
+
+    Raises: NotListed.
+    """
+    if app.state is not AppState.LISTED:
+        raise NotListed(_("This app is not in the store. Reload the page to see how it stands."))
+    app.state = AppState.HIDDEN
+    _leave(session, app)
+
+
+def _leave(session: Session, app: App) -> None:
     for release_id in (app.current_release_id, app.beta_release_id):
         if release := _release(session, release_id):
             _let_go(session, app, release)
+    search.index(session, app)
+
+
+def list_again(session: Session, app: App) -> None:
+    """Undo `withdraw`. Raises: NotListed, for an app that an operator took down or never was in."""
+    if app.state is not AppState.HIDDEN or app.current_release_id is None:
+        raise NotListed(
+            _("This app cannot be put back. Publish a version of it, or ask the store.")
+        )
+    app.state = AppState.LISTED
     search.index(session, app)
 
 

@@ -3,18 +3,22 @@
 import smtplib
 import ssl
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from sqlmodel import Session
+from sqlmodel import Session, col, delete, select
 
 from marketplace.infra import jobs
-from marketplace.infra.jobs import Handler, JobContext
+from marketplace.infra.jobs import Handler, Job, JobContext, JobState
 from marketplace.kernel.ids import new_id
 
 SMTP_TIMEOUT_S = 20
+SEND, FORGET = "infra.send_mail", "infra.forget_letters"
+FORGET_S = 600.0
+FAILED_KEPT = timedelta(days=7)
 
 
 class MailSettings(BaseModel):
@@ -33,7 +37,24 @@ class MailSettings(BaseModel):
 
 def send(session: Session, *, to: str, subject: str, text: str, html: str) -> None:
     """Enqueue one letter in the caller's transaction."""
-    jobs.enqueue(session, "infra.send_mail", to=to, subject=subject, text=text, html=html)
+    jobs.enqueue(session, SEND, to=to, subject=subject, text=text, html=html)
+
+
+def forget_letters_to(session: Session, address: str) -> None:
+    """Delete every letter to an address, also one that still waits."""
+    waiting = select(Job).where(Job.name == SEND, col(Job.payload)["to"].as_string() == address)
+    for letter in session.exec(waiting).all():
+        session.delete(letter)
+
+
+def forget_sent(session: Session, *, now: datetime) -> None:
+    """Delete the letters that were sent, and after a week those that could not be.
+
+    They hold addresses, and nobody reads them here.
+    """
+    given_up = (col(Job.state) == JobState.FAILED) & (col(Job.finished_at) < now - FAILED_KEPT)
+    sent = col(Job.state) == JobState.DONE
+    session.exec(delete(Job).where(col(Job.name) == SEND, sent | given_up))
 
 
 def handlers(settings: MailSettings, folder: Path) -> dict[str, Handler]:
@@ -66,4 +87,13 @@ def handlers(settings: MailSettings, folder: Path) -> dict[str, Handler]:
         letter.add_alternative(context.payload["html"], subtype="html")
         deliver(letter)
 
-    return {"infra.send_mail": send_mail}
+    def forget(context: JobContext) -> None:
+        with context.database.writing() as session:
+            forget_sent(session, now=context.now)
+
+    return {SEND: send_mail, FORGET: forget}
+
+
+def schedules() -> dict[str, float]:
+    """How often each job returns, in seconds."""
+    return {FORGET: FORGET_S}

@@ -49,11 +49,16 @@ class ReleaseRow:
 
 @dataclass(frozen=True)
 class AppReleases:
-    """One app of a developer with all its versions, newest first."""
+    """One app of a developer with all its versions, newest first.
+
+    Args:
+        is_withdrawn: whether its developer took it out of the store.
+    """
 
     ident: str
     name: str
     is_listed: bool
+    is_withdrawn: bool
     releases: Sequence[ReleaseRow]
     blocked_reason: str = ""
 

@@ -62,6 +62,15 @@ def apps(session: Session, developer_id: AccountId, earned_by: EarnedBy) -> list
     return rows
 
 
+def own_app(session: Session, ident: str, developer_id: AccountId) -> App:
+    """One of the developer's apps, locked for a change. Raises: NotYours."""
+    wanted = select(App).where(App.ident == ident, App.owner_id == developer_id)
+    app = session.exec(wanted.with_for_update()).first()
+    if app is None:
+        raise NotYours(_("You have no app “%(ident)s”.", ident=ident))
+    return app
+
+
 def releases(
     session: Session, ident: str, developer_id: AccountId, findings: Findings
 ) -> AppReleases:
@@ -77,6 +86,7 @@ def releases(
         ident=app.ident,
         name=app.name,
         is_listed=app.state is AppState.LISTED,
+        is_withdrawn=app.state is AppState.HIDDEN and app.current_release_id is not None,
         releases=[
             ReleaseRow(
                 id=str(release.id),

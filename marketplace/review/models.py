@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Index, Uuid
 from sqlmodel import Field, SQLModel
 
+from marketplace.infra.personal import Tie, tie
 from marketplace.infra.types import UtcDateTime
 from marketplace.kernel.ids import AccountId, AppId, ReleaseId, new_id
 
@@ -35,10 +36,15 @@ class AppReport(SQLModel, table=True):
 
     app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
     reporter_id: AccountId = Field(
-        primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id"
+        primary_key=True,
+        sa_type=Uuid,
+        foreign_key="accounts_account.id",
+        sa_column_kwargs=tie(Tie.OWN),
     )
     kind: str = Field(max_length=20)
     words: str = Field(default="", max_length=2000)
     created_at: datetime = Field(sa_type=UtcDateTime)
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    decided_by: AccountId | None = Field(default=None, sa_type=Uuid)
+    decided_by: AccountId | None = Field(
+        default=None, sa_type=Uuid, sa_column_kwargs=tie(Tie.ACTED)
+    )

@@ -46,6 +46,10 @@ class AuditLogs:
                 if line is not None:
                     yield line
 
+    def forget(self, run_id: RunId) -> None:
+        """Delete a run's log."""
+        self.path(run_id).unlink(missing_ok=True)
+
     def forget_older_than(self, seconds: float) -> int:
         """Delete the logs not touched for so long. Returns: how many."""
         before = time.time() - seconds

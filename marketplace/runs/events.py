@@ -88,6 +88,11 @@ class EventLogs:
         except FileNotFoundError:
             return b""
 
+    def forget(self, run_id: RunId) -> None:
+        """Delete all that lies here of one run, which must be over."""
+        for path in (self.path(run_id), self.stop_path(run_id)):
+            path.unlink(missing_ok=True)
+
     def forget_older_than(self, seconds: float) -> int:
         """Delete the files not touched for so long. Returns: how many."""
         before = time.time() - seconds

@@ -4,7 +4,7 @@ import base64
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,15 @@ class RunFiles:
             # No disk can seek as far as an app can count.
             file.seek(min(offset, size))
             return file.read(length), size
+
+    def of_person(self, person_id: AccountId) -> Iterator[tuple[str, Path]]:
+        """The run and the path of every file of one person that is still here."""
+        for path in sorted((self._root / str(person_id)).glob("*/*")):
+            yield path.parent.name, path
+
+    def forget_person(self, person_id: AccountId) -> None:
+        """Delete every file of one person."""
+        shutil.rmtree(self._root / str(person_id), ignore_errors=True)
 
     def forget_older_than(self, seconds: float) -> int:
         """Delete the files of runs that were started so long ago. Returns: of how many runs.

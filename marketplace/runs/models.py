@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, Uuid, false
 from sqlmodel import Field, SQLModel
 
+from marketplace.infra.personal import Tie, tie, withheld
 from marketplace.infra.types import UtcDateTime, enum_column, json_column
 from marketplace.kernel.errors import Conflict
 from marketplace.kernel.ids import AccountId, AppId, ReleaseId, RunId, new_id
@@ -57,10 +58,12 @@ class Run(SQLModel, table=True):
     id: RunId = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
     release_id: ReleaseId = Field(sa_type=Uuid, foreign_key="catalog_release.id")
-    person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    person_id: AccountId = Field(
+        sa_type=Uuid, foreign_key="accounts_account.id", sa_column_kwargs=tie(Tie.OWN)
+    )
     action: str = Field(max_length=64)
     input: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
-    sealed_input: str | None = None
+    sealed_input: str | None = Field(default=None, sa_column_kwargs=withheld())
     is_scheduled: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     locale: str = Field(default="en", max_length=16)
     state: RunState = Field(default=RunState.QUEUED, sa_type=enum_column(RunState))
@@ -114,7 +117,7 @@ class KvEntry(SQLModel, table=True):
 
     id: UUID = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
-    person_id: UUID = Field(sa_type=Uuid)
+    person_id: UUID = Field(sa_type=Uuid, sa_column_kwargs=tie(Tie.OWN))
     key: str = Field(max_length=256)
     value: Any = Field(sa_type=json_column())
     value_bytes: int
@@ -126,7 +129,12 @@ class Consent(SQLModel, table=True):
 
     __tablename__ = "runs_consent"
 
-    person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
+    person_id: AccountId = Field(
+        primary_key=True,
+        sa_type=Uuid,
+        foreign_key="accounts_account.id",
+        sa_column_kwargs=tie(Tie.OWN),
+    )
     app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
     items: list[str] = Field(default_factory=list, sa_type=json_column())
     version: str = Field(default="", max_length=32)
@@ -142,10 +150,17 @@ class Preferences(SQLModel, table=True):
 
     __tablename__ = "runs_preferences"
 
-    person_id: AccountId = Field(primary_key=True, sa_type=Uuid, foreign_key="accounts_account.id")
+    person_id: AccountId = Field(
+        primary_key=True,
+        sa_type=Uuid,
+        foreign_key="accounts_account.id",
+        sa_column_kwargs=tie(Tie.OWN),
+    )
     app_id: AppId = Field(primary_key=True, sa_type=Uuid, foreign_key="catalog_app.id")
     given: dict[str, Any] = Field(default_factory=dict, sa_type=json_column())
-    secrets: dict[str, str] = Field(default_factory=dict, sa_type=json_column())
+    secrets: dict[str, str] = Field(
+        default_factory=dict, sa_type=json_column(), sa_column_kwargs=withheld()
+    )
     changed_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -175,7 +190,9 @@ class Timer(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("person_id", "app_id", "action"),)
 
     id: UUID = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
-    person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    person_id: AccountId = Field(
+        sa_type=Uuid, foreign_key="accounts_account.id", sa_column_kwargs=tie(Tie.OWN)
+    )
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
     action: str = Field(max_length=64)
     every_s: int
@@ -192,7 +209,7 @@ class Use(SQLModel, table=True):
 
     __tablename__ = "runs_use"
 
-    party_id: UUID = Field(primary_key=True, sa_type=Uuid)
+    party_id: UUID = Field(primary_key=True, sa_type=Uuid, sa_column_kwargs=tie(Tie.OWN))
     slot: int = Field(primary_key=True, sa_type=BigInteger)
     cpu_ms: int = Field(sa_type=BigInteger)
     wall_ms: int = Field(sa_type=BigInteger)
@@ -217,7 +234,9 @@ class Metered(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True, sa_type=Uuid)
     run_id: RunId = Field(sa_type=Uuid, foreign_key="runs_run.id")
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id")
-    person_id: AccountId = Field(sa_type=Uuid, foreign_key="accounts_account.id")
+    person_id: AccountId = Field(
+        sa_type=Uuid, foreign_key="accounts_account.id", sa_column_kwargs=tie(Tie.OWN)
+    )
     name: str = Field(max_length=40)
     n: int = Field(sa_type=BigInteger)
     counted_at: datetime = Field(sa_type=UtcDateTime)

@@ -72,6 +72,11 @@ def session_cookie() -> str:
     return "__Host-caravan" if current_app.config["SECURE_COOKIES"] else "caravan"
 
 
+def session_secret() -> str:
+    """The secret this browser carries, or ""."""
+    return request.cookies.get(session_cookie(), "")
+
+
 def set_session_cookie(response: Response, secret: str, *, max_age_s: int) -> None:
     """Give the browser a session's secret."""
     response.set_cookie(

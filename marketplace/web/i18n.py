@@ -139,16 +139,28 @@ def format_memory(count: int) -> str:
     return gettext("%(n)s GiB", n=format_number(round(count / 2**30, 1)))
 
 
-def _remember(response: Response) -> Response:
+def format_bytes(count: int) -> str:
+    """The size of a file: kB below one megabyte, else MB, with one decimal."""
+    if count < 1_000_000:
+        return gettext("%(n)s kB", n=format_number(round(count / 1000, 1)))
+    return gettext("%(n)s MB", n=format_number(round(count / 1_000_000, 1)))
+
+
+def remember(response: Response, locale: str) -> None:
+    """Have the browser keep a language of the store."""
+    response.set_cookie(COOKIE, locale, max_age=YEAR_S, samesite="Lax", httponly=True)
+
+
+def _remember_asked(response: Response) -> Response:
     asked = request.args.get("lang")
     if asked in locales():
-        response.set_cookie(COOKIE, asked or "", max_age=YEAR_S, samesite="Lax", httponly=True)
+        remember(response, asked or "")
     return response
 
 
 def install(app: Flask) -> None:
     """Translations and formats for templates; `?lang=` is remembered in a cookie."""
-    app.after_request(_remember)
+    app.after_request(_remember_asked)
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         lambda message: catalogue(current_locale()).gettext(message),
@@ -163,6 +175,7 @@ def install(app: Flask) -> None:
         format_ms=format_ms,
         format_time=format_time,
         format_memory=format_memory,
+        format_bytes=format_bytes,
         text_direction=direction,
     )
     app.context_processor(

@@ -11,7 +11,7 @@ from typing import ParamSpec
 from flask import Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
-from marketplace.web import csp, csrf
+from marketplace.web import csp, csrf, theme
 from marketplace.web.auth import actor
 from marketplace.web.i18n import current_locale
 
@@ -19,7 +19,6 @@ Args = ParamSpec("Args")
 Key = tuple[str, str, str]
 
 MOST_BYTES = 32 * 2**20
-THEMES = frozenset({"light", "dark"})
 NONCE, TOKEN = "nonce", "token"
 
 
@@ -84,8 +83,7 @@ def kept(view: Callable[Args, ResponseReturnValue]) -> Callable[Args, ResponseRe
         cache: PageCache = current_app.extensions["page_cache"]
         if not cache.keep_s or not _is_common():
             return view(*args, **kwargs)
-        theme = request.cookies.get("theme", "")
-        key = (request.full_path, current_locale(), theme if theme in THEMES else "")
+        key = (request.full_path, current_locale(), theme.chosen())
         pieces = cache.get(key)
         if pieces is None:
             made = view(*args, **kwargs)

@@ -4,6 +4,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import nh3
 from flask import Flask, Response, current_app, render_template, request
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from sqlmodel import Session
 
 from marketplace.infra import mail
+from marketplace.web import theme
 
 STATIC = Path(__file__).parent.parent.parent / "static"
 # A model breaks its lines where it means to; a developer's text is wrapped by an editor.
@@ -59,6 +61,14 @@ def _keep_static(response: Response) -> Response:
     return response
 
 
+def _this_page() -> str:
+    """The page to come back to after a change of language or colours."""
+    if request.method != "GET":
+        return "/"
+    asked = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
+    return request.path + ("?" + urlencode(asked) if asked else "")
+
+
 def send_letter(session: Session, event: str, *, to: str, **context: Any) -> None:
     """Enqueue a letter from `templates/email/<event>/`, in the present language."""
     folder = f"email/{event}"
@@ -83,5 +93,7 @@ def install(app: Flask) -> None:
         lambda: {
             "store_name": current_app.config["STORE_NAME"],
             "store_url": current_app.config["PUBLIC_URL"],
+            "theme": theme.chosen(),
+            "this_page": _this_page(),
         }
     )

@@ -20,10 +20,13 @@ def identity(database: Database) -> AccountIdentity:
     return AccountIdentity(database)
 
 
-def test_a_session_is_good_until_it_ends(session: Session, identity: AccountIdentity) -> None:
+def test_a_session_is_good_until_it_ends(
+    session: Session, identity: AccountIdentity, small_app: Flask
+) -> None:
     account = make_account(session, name="Lina", locale="ar", is_operator=True)
     secret = make_session(session, account)
-    found = identity.by_session(session, secret, now=NOON + timedelta(days=30, seconds=-1))
+    with small_app.app_context():
+        found = identity.by_session(session, secret, now=NOON + timedelta(days=30, seconds=-1))
     assert found is not None
     assert (found.id, found.name, found.locale, found.via_token) == (
         account.id,

@@ -8,10 +8,10 @@ import pytest
 from flask import Flask
 from sqlmodel import Session, select
 
-from marketplace.accounts import limits, passwords, queries, service
+from marketplace.accounts import limits, passwords, queries, service, sessions
 from marketplace.accounts.identity import AccountIdentity
 from marketplace.accounts.models import Account, AccountSession, SetupLink, SignInAttempt
-from marketplace.accounts.service import Visitor
+from marketplace.accounts.sessions import Visitor
 from marketplace.infra.db import Database
 from marketplace.infra.jobs import Job
 from marketplace.web.auth import Role
@@ -230,7 +230,7 @@ def test_a_new_password_is_hashed_before_the_session_is_used(
 def test_signing_out_ends_this_session_alone(session: Session) -> None:
     account = make_account(session)
     here, there = make_session(session, account), make_session(session, account)
-    service.sign_out(session, here)
+    sessions.sign_out(session, here)
     identity = AccountIdentity.__new__(AccountIdentity)
     assert identity.by_session(session, here, now=NOON) is None
     assert identity.by_session(session, there, now=NOON) is not None
@@ -240,7 +240,7 @@ def test_signing_out_everywhere_ends_every_session_of_that_person(session: Sessi
     account, other = make_account(session), make_account(session)
     secrets = [make_session(session, account) for _ in range(3)]
     kept = make_session(session, other)
-    service.sign_out_everywhere(session, account.id)
+    sessions.end_all(session, account.id)
     identity = AccountIdentity.__new__(AccountIdentity)
     assert [identity.by_session(session, s, now=NOON) for s in secrets] == [None] * 3
     assert identity.by_session(session, kept, now=NOON) is not None
@@ -305,8 +305,8 @@ def test_a_language_the_store_does_not_speak_is_refused(session: Session) -> Non
     with pytest.raises(service.UnknownLocale):
         service.set_locale(session, account.id, "tlh")
     assert account.locale == "en"
-    service.save_settings(session, account.id, name="Layla", locale="en")
-    assert account.name == "Layla"
+    service.save_settings(session, account.id, name="Layla", locale="en", theme="plaid")
+    assert (account.name, account.theme) == ("Layla", None)
 
 
 def test_an_unknown_account_is_not_found(session: Session) -> None:

@@ -7,13 +7,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from marketplace.accounts import passwords, service, views, views_tokens
-from marketplace.accounts.identity import AccountIdentity
+from marketplace.accounts import passwords, service
 from marketplace.accounts.models import Account
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from tests.factories.accounts import PASSWORD, cheap_hash, make_account, make_session, make_token
-from tests.web.small_app import make_app
+from tests.factories.pages import make_store
 
 TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]{64})"')
 
@@ -28,10 +27,7 @@ def cheap_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def app(database: Database) -> Flask:
     """Made once: compiling its templates takes longer than the tests."""
-    made = make_app(database, AccountIdentity(database))
-    made.register_blueprint(views.bp)
-    made.register_blueprint(views_tokens.bp)
-    return made
+    return make_store(database)
 
 
 @pytest.fixture
@@ -213,22 +209,6 @@ def test_a_made_up_link_is_not_found(client: FlaskClient, empty_database: Databa
         assert service.has_operator(session) is False
 
 
-def test_settings_change_the_name_and_the_language(
-    client: FlaskClient, empty_database: Database
-) -> None:
-    account = person(empty_database, client, locale="en")
-    answer = send(client, "/accounts/settings", name="لينا", locale="en")
-    assert answer.status_code == 303
-    assert "lang=en" in answer.location
-    assert "لينا" in client.get("/accounts/settings").text
-    refused = send(client, "/accounts/settings", name="Lina", locale="tlh")
-    assert refused.status_code == 422
-    assert "does not speak" in refused.text
-    with empty_database.reading() as session:
-        kept = session.get_one(Account, account.id)
-    assert (kept.name, kept.locale) == ("لينا", "en")
-
-
 def test_a_password_is_changed_with_the_present_one(
     client: FlaskClient, empty_database: Database
 ) -> None:
@@ -242,32 +222,6 @@ def test_a_password_is_changed_with_the_present_one(
     )
     assert done.status_code == 303
     assert client.get("/api/v1/whoami").status_code == 200
-
-
-def test_the_first_page_follows_a_persons_runs_until_they_switch_it_off(
-    client: FlaskClient, database: Database
-) -> None:
-    lina = person(database, client)
-    page, change = "/accounts/settings", "/accounts/settings/own-rows"
-    for sent, expected in (({}, False), ({"own_rows": "true"}, True)):
-        assert send(client, page, change, **sent).status_code == 303
-        with database.reading() as session:
-            assert session.get_one(Account, lina.id).has_own_rows is expected
-        switch = re.search(r'<input[^>]*name="own_rows"[^>]*>', client.get(page).text)
-        assert switch is not None
-        assert ("checked" in switch[0]) is expected
-    assert send(client, page, change, own_rows="perhaps").status_code == 422
-
-
-def test_settings_list_the_browsers_that_are_signed_in(
-    client: FlaskClient, empty_database: Database
-) -> None:
-    account = person(empty_database, client)
-    with empty_database.writing() as session:
-        make_session(session, account, now=utc_now())
-    page = client.get("/accounts/settings").text
-    assert page.count("Firefox/140.0") == 2
-    assert page.count("This browser") == 1
 
 
 def test_a_shopper_becomes_a_developer_and_makes_a_token_that_works(

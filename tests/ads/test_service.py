@@ -302,3 +302,13 @@ def test_the_job_releases_every_expired_offer(
     with empty_database.reading() as session:
         _check_book(session)
         assert session.get_one(Flight, flight.id).reserved_micros == 0
+
+
+def test_who_wants_no_advertisement_that_fits_the_app_gets_those_for_every_app(
+    session: Session,
+) -> None:
+    everywhere = make_flight(session, bid=Money(1_000_000, "USD"))
+    fitting = make_flight(session, categories=("writing",))
+    willing, unwilling = (make_account(session, ads_fit_app=fits) for fits in (True, False))
+    assert make_offer(session, person_id=AccountId(willing.id)).flight_id == fitting.id
+    assert make_offer(session, person_id=AccountId(unwilling.id)).flight_id == everywhere.id

@@ -151,6 +151,8 @@ def test_a_vote_is_given_and_taken_back(session: Session) -> None:
     assert ratings.vote(session, rating.id, person_id=AccountId(reader.id)).helpful_count == 0
     with pytest.raises(ratings.OwnRating):
         ratings.vote(session, rating.id, person_id=AccountId(writer.id))
+    with pytest.raises(ratings.OwnApp):
+        ratings.vote(session, rating.id, person_id=AccountId(app.owner_id))
     with pytest.raises(ratings.RatingNotFound):
         ratings.vote(session, RatingId(new_id()), person_id=AccountId(reader.id))
 
@@ -247,11 +249,27 @@ def test_taking_a_rating_back_leaves_nothing_of_it(session: Session) -> None:
     writer, reader = user_of(session, app), make_account(session)
     rating = rate(session, app, writer)
     ratings.vote(session, rating.id, person_id=AccountId(reader.id))
-    flag(session, rating, reader)
     ratings.withdraw(session, app, person_id=AccountId(writer.id))
+    session.flush()
     for table in (Rating, HelpfulVote, RatingFlag):
         assert session.exec(select(table)).all() == []
     assert app.rating_count == 0
+
+
+def test_nobody_gets_round_flags_or_a_removal_by_taking_the_rating_back(session: Session) -> None:
+    app, operator = make_listed(session), AccountId(make_account(session).id)
+    flagged, removed = user_of(session, app), user_of(session, app)
+    first, second = rate(session, app, flagged), rate(session, app, removed)
+    flag(session, first, make_account(session))
+    ratings.decide(session, second.id, operator_id=operator, removes=True, reason="An insult.")
+    for writer in (flagged, removed):
+        ratings.withdraw(session, app, person_id=AccountId(writer.id))
+    assert app.rating_count == 0
+    assert {(each.words, each.is_current) for each in (first, second)} == {("", False)}
+    assert rate(session, app, flagged, words="Good again.").id == first.id
+    assert len(session.exec(select(RatingFlag)).all()) == 1
+    with pytest.raises(ratings.RemovedRating):
+        rate(session, app, removed)
 
 
 def test_reviews_come_most_helpful_first_and_by_their_stars(session: Session) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 from argon2 import PasswordHasher
 from sqlmodel import Session
 
-from marketplace.accounts import service, tokens
+from marketplace.accounts import sessions, tokens
 from marketplace.accounts.models import Account
-from marketplace.accounts.service import Visitor
+from marketplace.accounts.sessions import Visitor
 from marketplace.kernel.ids import new_id
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -41,7 +41,7 @@ def make_account(session: Session, **given: Any) -> Account:
 
 def make_session(session: Session, account: Account, *, now: datetime = NOON) -> str:
     """The secret of a session of this account, as its browser would carry it."""
-    return service.open_session(session, account.id, visitor=VISITOR, now=now)
+    return sessions.open_session(session, account.id, visitor=VISITOR, now=now)
 
 
 def make_token(session: Session, account: Account, **given: Any) -> tokens.NewToken:

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from marketplace.accounts import views as accounts_views
+from marketplace.accounts import views_settings as account_views
 from marketplace.accounts import views_tokens as tokens_views
 from marketplace.accounts.identity import AccountIdentity
 from marketplace.accounts.models import Account
@@ -24,6 +25,8 @@ DOORS = {
     "collections.all_shown": "/collections",
     "collections.desk": "/admin/collections",
     "collections.one": "/collections/<key>",
+    "leaving.close": "/accounts/close",
+    "leaving.data": "/accounts/data",
     "ratings.waiting": "/reviews/waiting",
     "reports.app": "/review/apps/<ident>",
     "reports.form": "/apps/<ident>/report",
@@ -39,7 +42,7 @@ def make_store(database: Database, *rooms: Blueprint, **stubs: str) -> Flask:
         stubs: endpoint with `__` for its dot → address of a page that a template links to.
     """
     app = make_app(database, AccountIdentity(database), MAX_CONTENT_LENGTH=12 * 2**20)
-    for room in (accounts_views.bp, tokens_views.bp, *rooms):
+    for room in (accounts_views.bp, account_views.bp, tokens_views.bp, *rooms):
         app.register_blueprint(room)
     doors = {**DOORS, **{name.replace("__", "."): address for name, address in stubs.items()}}
     for name, address in doors.items():

@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,7 +14,7 @@ from sqlmodel import Session, select
 
 from marketplace.infra import mail
 from marketplace.infra.db import Database
-from marketplace.infra.jobs import Job, JobContext
+from marketplace.infra.jobs import Job, JobContext, JobState
 from marketplace.infra.mail import MailSettings
 from marketplace.kernel.clock import utc_now
 
@@ -34,6 +35,25 @@ def test_a_letter_is_a_job_of_the_same_transaction(session: Session) -> None:
     mail.send(session, **LETTER)
     [job] = session.exec(select(Job)).all()
     assert (job.name, job.payload) == ("infra.send_mail", LETTER)
+
+
+def test_letters_are_forgotten_once_sent_and_those_to_one_address_at_once(
+    session: Session,
+) -> None:
+    now = utc_now()
+    given_up = {"state": JobState.FAILED, "finished_at": now - mail.FAILED_KEPT}
+    states = ({"state": JobState.DONE}, {"state": JobState.RUNNING}, given_up, {})
+    for number, given in enumerate(states):
+        payload = {**LETTER, "subject": str(number)}
+        session.add(Job(name=mail.SEND, payload=payload, run_at=now, created_at=now, **given))
+    mail.forget_sent(session, now=now)
+    assert {job.payload["subject"] for job in session.exec(select(Job))} == {"1", "2", "3"}
+    mail.forget_sent(session, now=now + timedelta(seconds=1))
+    assert {job.payload["subject"] for job in session.exec(select(Job))} == {"1", "3"}
+    mail.send(session, **{**LETTER, "to": "omar@example.org"})
+    mail.forget_letters_to(session, "lina@example.org")
+    session.flush()
+    assert [job.payload["to"] for job in session.exec(select(Job))] == ["omar@example.org"]
 
 
 def test_without_a_server_letters_become_files(database: Database, tmp_path: Path) -> None:

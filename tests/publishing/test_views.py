@@ -10,13 +10,16 @@ from flask.testing import FlaskClient
 from sqlmodel import select
 from werkzeug.test import TestResponse
 
-from marketplace.catalog.models import App, Release
+from marketplace.accounts.models import Account
+from marketplace.catalog import service as catalog
+from marketplace.catalog.models import App, AppState, Release
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
-from marketplace.publishing import views
+from marketplace.publishing import views, views_listing
 from marketplace.review.queries import findings
 from tests.factories.accounts import make_account, make_token
+from tests.factories.catalog import make_listed
 from tests.factories.pages import make_store, send, sign_in
 from tests.factories.publishing import bundle_bytes, manifest_text
 
@@ -28,6 +31,7 @@ def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     return make_store(
         database,
         views.blueprint(blobs, lambda *_: {}, findings),
+        views_listing.bp,
         catalog__app="/apps/<ident>",
         catalog__icon="/apps/<ident>/icon",
         billing__earnings="/portal/earnings",
@@ -223,3 +227,39 @@ def test_a_developer_without_an_app_is_told_how_to_begin(
     assert "No app yet" in page
     assert "caravan publish" in page
     assert client.get("/portal/apps/tests.none").status_code == 404
+
+
+def test_a_developer_takes_their_app_out_of_the_store_and_puts_it_back(
+    client: FlaskClient, database: Database
+) -> None:
+    developer = sign_in(database, client, is_developer=True)
+    with database.writing() as session:
+        app = make_listed(session, owner=session.get_one(Account, developer.id))
+        other = make_listed(session)
+    page = f"/portal/apps/{app.ident}"
+
+    def state() -> AppState:
+        with database.reading() as session:
+            return session.get_one(App, app.id).state
+
+    assert send(client, page, f"{page}/withdraw").status_code == 303
+    assert state() is AppState.HIDDEN
+    assert "Put it back" in client.get(page).text
+    assert "Out of the store" in client.get("/portal/").text
+    assert send(client, page, f"{page}/withdraw").status_code == 409
+    assert send(client, page, f"{page}/list-again").status_code == 303
+    assert state() is AppState.LISTED
+    assert send(client, page, f"{page}/list-again").status_code == 409
+    assert send(client, page, f"/portal/apps/{other.ident}/withdraw").status_code == 404
+
+
+def test_what_an_operator_took_down_its_developer_does_not_put_back(
+    client: FlaskClient, database: Database
+) -> None:
+    developer = sign_in(database, client, is_developer=True)
+    with database.writing() as session:
+        app = make_listed(session, owner=session.get_one(Account, developer.id))
+        catalog.take_down(session, app, reason="It insults people.")
+    page = f"/portal/apps/{app.ident}"
+    assert send(client, page, f"{page}/list-again").status_code == 409
+    assert send(client, page, f"{page}/withdraw").status_code == 409
