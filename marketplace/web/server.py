@@ -37,6 +37,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "graceful_timeout": 5,
             "worker_tmp_dir": "/dev/shm",  # noqa: S108  (a heartbeat file, kept off the disk)
             "control_socket_disable": True,
+            # The worker bounds the whole head; a query of thousands of letters gets an answer.
+            "limit_request_line": 0,
             "umask": 0o077,
             "errorlog": "-",
             "loglevel": "warning",

@@ -4,19 +4,23 @@ import sys
 import time
 from collections.abc import Iterator
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from marketplace.web.server import Server
 from marketplace.web.settings import WebSettings
 
 
 def make_app() -> Flask:
-    """One short page and one long stream."""
+    """One short page, one that says again what it is sent, and one long stream."""
     app = Flask(__name__)
 
     @app.get("/short")
     def short() -> str:
         return "ok"
+
+    @app.post("/echo")
+    def echo() -> bytes:
+        return request.get_data()
 
     @app.get("/stream")
     def stream() -> Response:
