@@ -10,7 +10,11 @@ from babel import Locale, dates, numbers
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask, Response, g, has_request_context, request
+from jinja2 import pass_eval_context
+from jinja2.nodes import EvalContext
+from markupsafe import Markup
 
+from marketplace.kernel.bidi import isolated
 from marketplace.kernel.money import Money
 from marketplace.web.auth import actor
 
@@ -77,13 +81,37 @@ def direction(locale: str) -> str:
 def gettext(message: str, /, **values: object) -> str:
     """The message in this request's language, with `%(name)s` filled in."""
     text = catalogue(current_locale()).gettext(message)
-    return text % values if values else text
+    return text % _parts(values) if values else text
 
 
 def ngettext(singular: str, plural: str, count: int, /, **values: object) -> str:
     """The message in the plural form that `count` takes in this request's language."""
     text = catalogue(current_locale()).ngettext(singular, plural, count)
-    return text % {"num": count, **values}
+    return text % _parts({"num": count, **values})
+
+
+def _parts(values: dict[str, object]) -> dict[str, object]:
+    """What is filled into a sentence: names of strangers must not turn the rest of it."""
+    towards = direction(current_locale())
+    return {
+        name: isolated(value, towards) if type(value) is str else value
+        for name, value in values.items()
+    }
+
+
+@pass_eval_context
+def _template_gettext(context: EvalContext, message: str, /, **values: object) -> str:
+    text = catalogue(current_locale()).gettext(message)
+    return (Markup(text) if context.autoescape else text) % _parts(values)  # noqa: S704  (ours)
+
+
+@pass_eval_context
+def _template_ngettext(
+    context: EvalContext, singular: str, plural: str, num: int, /, **values: object
+) -> str:
+    text = catalogue(current_locale()).ngettext(singular, plural, num)
+    whole = Markup(text) if context.autoescape else text  # noqa: S704  (ours)
+    return whole % _parts({"num": num, **values})
 
 
 def format_number(value: float) -> str:
@@ -162,12 +190,10 @@ def install(app: Flask) -> None:
     """Translations and formats for templates; `?lang=` is remembered in a cookie."""
     app.after_request(_remember_asked)
     app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        lambda message: catalogue(current_locale()).gettext(message),
-        lambda one, many, n: catalogue(current_locale()).ngettext(one, many, n),
-        newstyle=True,
-    )
+    app.jinja_env.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension's own
     app.jinja_env.globals.update(
+        gettext=_template_gettext,
+        ngettext=_template_ngettext,
         format_number=format_number,
         format_money=format_money,
         format_datetime=format_datetime,

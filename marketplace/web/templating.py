@@ -14,6 +14,7 @@ from markupsafe import Markup
 from sqlmodel import Session
 
 from marketplace.infra import mail
+from marketplace.kernel.bidi import contained
 from marketplace.web import theme
 
 STATIC = Path(__file__).parent.parent.parent / "static"
@@ -69,6 +70,11 @@ def _this_page() -> str:
     return request.path + ("?" + urlencode(asked) if asked else "")
 
 
+def _contained(value: Any) -> Any:
+    """What a template prints: a stranger's text turns nothing around it. Markup is ours."""
+    return contained(value) if type(value) is str else value
+
+
 def send_letter(session: Session, event: str, *, to: str, **context: Any) -> None:
     """Enqueue a letter from `templates/email/<event>/`, in the present language."""
     folder = f"email/{event}"
@@ -84,6 +90,7 @@ def send_letter(session: Session, event: str, *, to: str, **context: Any) -> Non
 def install(app: Flask) -> None:
     """Filters and globals; a template that names an unknown variable fails."""
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.finalize = _contained
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["markdown"] = markdown

@@ -50,7 +50,7 @@ def _page(app: Flask) -> None:
 
 
 ENGLISH_PAGE = "en ltr Hello &lt;b&gt; 3 apps"
-ARABIC_PAGE = "ar rtl مرحبا &lt;b&gt; 3 تطبيقات"
+ARABIC_PAGE = "ar rtl مرحبا \u2068&lt;b&gt;\u2069 3 تطبيقات"
 
 
 def test_english_is_the_source_and_the_last_resort(client: FlaskClient) -> None:
