@@ -80,8 +80,13 @@ def direction(locale: str) -> str:
 
 def gettext(message: str, /, **values: object) -> str:
     """The message in this request's language, with `%(name)s` filled in."""
-    text = catalogue(current_locale()).gettext(message)
+    text = _in_this_language(message)
     return text % _parts(values) if values else text
+
+
+def _in_this_language(message: str) -> str:
+    # The empty message is where a catalogue keeps its own particulars.
+    return catalogue(current_locale()).gettext(message) if message else ""
 
 
 def ngettext(singular: str, plural: str, count: int, /, **values: object) -> str:
@@ -101,7 +106,10 @@ def _parts(values: dict[str, object]) -> dict[str, object]:
 
 @pass_eval_context
 def _template_gettext(context: EvalContext, message: str, /, **values: object) -> str:
-    text = catalogue(current_locale()).gettext(message)
+    text = _in_this_language(message)
+    if not values:
+        # It may be no message of ours but what an app said, which is neither markup nor a form.
+        return text
     return (Markup(text) if context.autoescape else text) % _parts(values)  # noqa: S704  (ours)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask, render_template_string
 from flask.testing import FlaskClient
+from markupsafe import escape
 
 from marketplace.kernel.money import Money
 from marketplace.web import i18n
@@ -138,3 +139,11 @@ def test_figures_follow_the_language(app: Flask) -> None:
         assert "2026" in i18n.format_datetime(instant).translate(
             {0x660 + digit: str(digit) for digit in range(10)}
         )
+
+
+@pytest.mark.parametrize("said", ["100% of <b>it</b>", "%(name)s %s", ""])
+def test_a_sentence_that_is_none_of_ours_stays_as_it_is(client: FlaskClient, said: str) -> None:
+    app = client.application
+    page = app.jinja_env.from_string("{{ _(said) }}|{{ _('a %(what)s', what=said) }}")
+    with app.test_request_context("/"):
+        assert page.render(said=said) == f"{escape(said)}|a {escape(said)}"
