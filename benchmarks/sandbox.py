@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median, quantiles
@@ -65,13 +66,18 @@ def ready(client: RunnerClient) -> None:
     time.sleep(0.02)
 
 
-def timed_first_output_ms(client: RunnerClient, job: Job) -> float:
-    """One run: from handing it over to the first thing it says."""
+def timed_first_output_ms(client: RunnerClient, job: Job, *, is_prepared: bool = False) -> float:
+    """One run: from handing it over to the first thing it says.
+
+    Args:
+        is_prepared: whether an instance must have been prepared for it.
+    """
     first: list[float] = []
     host = Host({"output.write": lambda _: first.append(time.perf_counter())})
     began = time.perf_counter()
     outcome = client.run(job, host, threading.Event())
     assert outcome.kind is OutcomeKind.FINISHED, outcome
+    assert outcome.was_prepared or not is_prepared, outcome
     return (first[0] - began) * 1000
 
 
@@ -83,14 +89,33 @@ def compiled(client: RunnerClient, job: Job) -> Job:
 
 def cold(client: RunnerClient) -> dict[str, float]:
     """A fresh instance with an app of 200 lines, in a ready runner."""
-    long = make_job(ECHO)
-    source = long.code["app.py"].decode() + PADDING
-    job = compiled(client, make_job(code={"app.py": source.encode()}))
+    job = long_job(client)
     times = []
     for _ in range(COLD_RUNS):
         ready(client)
         times.append(timed_first_output_ms(client, job))
-    return spread("cold_ms", times) | {"cold_app_lines": source.count("\n")}
+    return spread("cold_ms", times) | {"cold_app_lines": job.code["app.py"].count(b"\n")}
+
+
+def warm(client: RunnerClient) -> dict[str, float]:
+    """The same app, hot: an instance that has imported it is ready before each run."""
+    job = replace(long_job(client), release="bench")
+    while not client.status().prepared:
+        client.run(job, Host(), threading.Event())
+        time.sleep(0.05)
+    times = []
+    for _ in range(COLD_RUNS):
+        while not client.status().prepared:
+            time.sleep(0.001)
+        time.sleep(0.02)
+        times.append(timed_first_output_ms(client, job, is_prepared=True))
+    return spread("warm_ms", times)
+
+
+def long_job(client: RunnerClient) -> Job:
+    """An app of 200 lines that says one word, with its bytecode."""
+    source = make_job(ECHO).code["app.py"].decode() + PADDING
+    return compiled(client, make_job(code={"app.py": source.encode()}))
 
 
 def host_calls(client: RunnerClient) -> dict[str, float]:
@@ -299,7 +324,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         process, client = start_zygote(Path(folder), max_runners=LIVE + 4)
         try:
-            figures: dict[str, Any] = cold(client) | host_calls(client) | busy(client)
+            figures: dict[str, Any] = cold(client) | warm(client)
+            figures |= host_calls(client) | busy(client)
             figures |= live(client, process.pid)
         finally:
             process.terminate()

@@ -352,6 +352,10 @@ def runners_command(settings: Settings) -> list[str]:
         settings.sandbox.max_waiting,
         "--max-asking",
         settings.sandbox.max_asking,
+        "--max-prepared",
+        settings.sandbox.max_prepared,
+        "--prepared-memory-bytes",
+        settings.sandbox.prepared_memory_bytes,
     )
 
 

@@ -180,4 +180,5 @@ def job_of(
         grants=grant.permissions,
         limits=limits,
         locale=run.locale,
+        release=release.code_key or "",
     )

@@ -234,7 +234,7 @@ def _perform(
         withheld=(),
     )
     grant = replace(usual, share=SHARE)
-    job = grants.job_of(
+    usual_job = grants.job_of(
         run,
         release,
         grant,
@@ -242,6 +242,8 @@ def _perform(
         values=run.input,
         limits=grants.limits_of(release, stage.sandbox_settings, WITHOUT_END),
     )
+    # Nobody runs it, so it does not become one to prepare instances for; and its cost is whole.
+    job = replace(usual_job, release="")
     with (
         tempfile.TemporaryDirectory() as folder,
         closing(Watch(Path(folder) / "events.jsonl")) as watch,

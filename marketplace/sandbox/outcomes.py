@@ -51,6 +51,7 @@ class Ending:
     cpu_ms: int = 0
     wall_ms: int = 0
     peak_memory_bytes: int = 0
+    was_prepared: bool = False
 
     def outcome(self, allowed: Limits, spent: Spent) -> Outcome:
         """The outcome, with the sentence of its rule where it has none of its own."""
@@ -70,6 +71,7 @@ class Ending:
             peak_memory_bytes=self.peak_memory_bytes,
             host_calls=spent.host_calls,
             output_bytes=spent.output_bytes,
+            was_prepared=self.was_prepared,
         )
 
 

@@ -9,54 +9,16 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from marketplace.sandbox import wire
-from marketplace.sandbox.wire import BrokenFrame, Frame, Frames
+from marketplace.sandbox.hothouse import LOOK_EVERY_S, NEWS, Hothouse, Seed
+from marketplace.sandbox.peers import REQUEST_BYTES, Peer, Runner
+from marketplace.sandbox.wire import BrokenFrame, Frame
 
-# A peer's requests are small; its job never passes through here.
-REQUEST_BYTES = 64 * 1024
-IDLE_S = 60.0
 IDLE_DEATH_S = 0.1
-# Whether somebody waits for it already → a new process.
-Fork = Callable[[bool], "Runner"]
-
-
-@dataclass(eq=False)
-class Runner:
-    """A forked process, ready for one job. Its end of `inbox` closes when it dies.
-
-    Args:
-        holds: keys of the components it was born with; "" is Python.
-        left_s: what was left of its time when it was paused; None while its time runs.
-    """
-
-    pid: int
-    inbox: socket.socket
-    holds: frozenset[str]
-    peer: "Peer | None" = None
-    deadline: float = 0.0
-    left_s: float | None = None
-    reason: str = ""
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether its time stands still."""
-        return self.left_s is not None
-
-
-@dataclass(eq=False)
-class Peer:
-    """A connection from the store: one run, or one question about the status."""
-
-    sock: socket.socket
-    frames: Frames = field(default_factory=lambda: Frames(REQUEST_BYTES))
-    handed: list[int] = field(default_factory=list)
-    wall_ms: int = 0
-    component: str = ""
-    runner: Runner | None = None
-    position: int = 0
+# Whether somebody waits for it already, and what it shall import → a new process.
+Fork = Callable[[bool, Seed | None], Runner]
 
 
 class Components(Protocol):
@@ -81,6 +43,7 @@ class Pool:
         listener: socket.socket,
         fork: Fork,
         components: Components,
+        hothouse: Hothouse,
         *,
         max_runners: int,
         max_waiting: int,
@@ -90,6 +53,7 @@ class Pool:
         self._listener = listener
         self._fork = fork
         self._components = components
+        self._hothouse = hothouse
         self._max_runners = max_runners
         self._max_waiting = max_waiting
         self._max_asking = max_asking
@@ -110,11 +74,12 @@ class Pool:
         try:
             while not self._is_over:
                 self._keep_ready()
+                self._tend()
                 for key, _ in self._selector.select(self._next_deadline()):
                     key.data()
                 self._end_overdue()
         finally:
-            for runner in [*self._ready, *self._busy]:
+            for runner in [*self._ready, *self._busy, *self._hothouse.runners]:
                 _kill(runner.pid)
                 os.waitpid(runner.pid, 0)
 
@@ -124,25 +89,48 @@ class Pool:
         # Python goes on waiting after a signal; what arrives on a socket ends the wait.
         self._alarm.send(b"!")
 
+    def _timed(self) -> list[Runner]:
+        """The runners whose time runs."""
+        every = [*self._busy, *self._hothouse.runners]
+        return [each for each in every if each.deadline and not each.reason and not each.is_paused]
+
     def _next_deadline(self) -> float:
-        deadlines = [each.deadline for each in self._busy if not each.reason and not each.is_paused]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else IDLE_S
+        deadlines = [each.deadline for each in self._timed()]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else LOOK_EVERY_S
 
     def _keep_ready(self) -> None:
-        # One that waits for its person holds memory, but no place among those that work.
-        working = len(self._busy) - self._asking
-        wanted = min(self._ready_count, self._max_runners - working)
-        while len(self._ready) < wanted:
-            self._bear(is_urgent=bool(self._waiting))
+        while len(self._ready) < min(self._ready_count, self._free):
+            self._ready.append(self._bear(is_urgent=bool(self._waiting)))
             # Runs first: the next process can be made while this one works.
             if self._waiting:
                 self._dispatch()
 
-    def _bear(self, *, is_urgent: bool) -> Runner:
-        runner = self._fork(is_urgent)
-        self._ready.append(runner)
-        self._selector.register(runner.inbox, selectors.EVENT_READ, lambda: self._bury(runner))
+    def _tend(self) -> None:
+        """While nobody waits, end the prepared runners that nobody wants, and prepare one."""
+        if self._waiting:
+            return
+        now = time.monotonic()
+        seed, cold = self._hothouse.tend(now=now)
+        for runner in cold:
+            self._end(runner, "cold")
+        if seed:
+            self._hothouse.plant(self._bear(seed=seed), now=now)
+
+    def _bear(self, *, is_urgent: bool = False, seed: Seed | None = None) -> Runner:
+        runner = self._fork(is_urgent, seed)
+        self._selector.register(runner.inbox, selectors.EVENT_READ, lambda: self._heed(runner))
         return runner
+
+    def _heed(self, runner: Runner) -> None:
+        """A runner is dead, or says that it has prepared what it was to prepare."""
+        try:
+            said = runner.inbox.recv(NEWS.size, socket.MSG_DONTWAIT)
+        except ConnectionError:
+            said = b""
+        if not said:
+            self._bury(runner)
+        elif not self._hothouse.heard(runner, said):
+            self._end(runner, "unfit")
 
     def _accept(self) -> None:
         try:
@@ -179,11 +167,24 @@ class Pool:
             case {"t": "resume"} if peer.runner is not None and peer.runner.left_s is not None:
                 peer.runner.deadline = time.monotonic() + peer.runner.left_s
                 peer.runner.left_s = None
-            case {"t": "run", "wall_ms": int(wall_ms), "component": str(key)} if (
+            case {"t": "run", "wall_ms": int(), "component": str(), "release": str()} if (
                 peer.handed and not peer.wall_ms
             ):
-                peer.wall_ms, peer.component = wall_ms, key
+                peer.wall_ms, peer.component = request["wall_ms"], request["component"]
+                peer.release = request["release"]
                 self._admit(peer)
+            case {"t": "code", "entry": str(), "memory_bytes": int(), "code_bytes": int()} if (
+                peer.handed and peer.release
+            ):
+                self._hothouse.sow(
+                    Seed(
+                        peer.release,
+                        request["entry"],
+                        request["memory_bytes"],
+                        peer.handed.pop(),
+                        request["code_bytes"],
+                    )
+                )
             case {"t": "component"} if len(peer.handed) > 1:
                 self._take_in(peer)
             case _:
@@ -192,6 +193,14 @@ class Pool:
     @property
     def _asking(self) -> int:
         return sum(each.is_paused for each in self._busy)
+
+    @property
+    def _free(self) -> int:
+        """How many more may work. One that waits for its person holds memory, but no place."""
+        return self._max_runners - (len(self._busy) - self._asking)
+
+    def _has_runner(self, peer: Peer) -> bool:
+        return self._free > 0 and (bool(self._ready) or self._hothouse.has(peer.release))
 
     def _pause(self, peer: Peer, runner: Runner) -> None:
         """Stop a run's time, for its person is asked; where too many are, its time goes on."""
@@ -216,7 +225,7 @@ class Pool:
         if not self._components.has(peer.component):
             self._tell(peer, {"t": "absent"})
             return
-        if not self._ready and len(self._waiting) >= self._max_waiting:
+        if not self._has_runner(peer) and len(self._waiting) >= self._max_waiting:
             self._tell(peer, {"t": "full"})
             self._leave(peer)
             return
@@ -224,36 +233,43 @@ class Pool:
         self._dispatch()
 
     def _dispatch(self) -> None:
-        while self._ready and self._waiting:
+        while self._waiting and self._has_runner(self._waiting[0]):
             peer = self._waiting.popleft()
             if not self._components.has(peer.component):
                 # It has gone while the run waited; the store sends it again.
                 self._tell(peer, {"t": "absent"})
                 continue
-            runner = self._ready.popleft()
-            if peer.component not in runner.holds:
-                # This one was born before the component came.
-                self._end(runner, "old")
-                runner = self._bear(is_urgent=True)
-                self._ready.remove(runner)
-            self._start(runner, peer)
+            self._start(self._runner_for(peer), peer)
         for position, peer in enumerate(list(self._waiting), 1):
             if peer.position != position:
                 peer.position = position
                 self._tell(peer, {"t": "queued", "position": position})
 
+    def _runner_for(self, peer: Peer) -> Runner:
+        if self._hothouse.has(peer.release):
+            return self._hothouse.take(peer.release)
+        runner = self._ready.popleft()
+        if peer.component in runner.holds:
+            return runner
+        # This one was born before the component came.
+        self._end(runner, "old")
+        return self._bear(is_urgent=True)
+
     def _start(self, runner: Runner, peer: Peer) -> None:
         runner.peer, peer.runner = peer, runner
-        runner.deadline = time.monotonic() + peer.wall_ms / 1000
+        now = time.monotonic()
+        runner.deadline = now + peer.wall_ms / 1000
         self._busy.add(runner)
         socket.send_fds(runner.inbox, [b"!"], peer.handed[:1])
         self._close_handed(peer)
-        self._tell(peer, {"t": "started", "pid": runner.pid})
+        wants_code = bool(peer.release) and self._hothouse.ran(peer.release, now=now)
+        started = {"t": "started", "is_prepared": bool(runner.release), "wants_code": wants_code}
+        self._tell(peer, started)
 
     def _end_overdue(self) -> None:
         now = time.monotonic()
-        for runner in self._busy:
-            if runner.deadline <= now and not runner.reason and not runner.is_paused:
+        for runner in self._timed():
+            if runner.deadline <= now:
                 self._end(runner, "wall")
 
     def _end(self, runner: Runner, reason: str) -> None:
@@ -265,8 +281,11 @@ class Pool:
         """A runner is dead: take its status, tell its peer, make place."""
         self._selector.unregister(runner.inbox)
         runner.inbox.close()
+        # One that only closed its end would have everybody wait for it.
+        _kill(runner.pid)
         _, status, usage = os.wait4(runner.pid, 0)
         self._busy.discard(runner)
+        self._hothouse.lost(runner)
         if runner in self._ready:
             self._ready.remove(runner)
             # One that dies idle would die again: replace it, but not in a tight circle.
@@ -307,6 +326,7 @@ class Pool:
             "t": "status",
             "busy": len(self._busy),
             "idle": len(self._ready),
+            "prepared": self._hothouse.count,
             "waiting": len(self._waiting),
             "asking": self._asking,
             "max_runners": self._max_runners,

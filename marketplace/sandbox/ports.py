@@ -36,6 +36,8 @@ class Job:
         started_at: aware; what the run's clock starts at.
         grants: names of the permissions the person has granted.
         locale: the person's language, a BCP 47 tag.
+        release: names `code` by its content, so that instances may be prepared for the next
+            runs of it; "" where none should be.
     """
 
     run_id: str
@@ -48,6 +50,7 @@ class Job:
     grants: frozenset[str]
     limits: Limits
     locale: str
+    release: str = ""
 
 
 class Refused(Exception):
@@ -136,7 +139,11 @@ class RunError:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a run and what it used."""
+    """The end of a run and what it used.
+
+    Args:
+        was_prepared: whether its instance had imported the release before the run came.
+    """
 
     kind: OutcomeKind
     error: RunError | None = None
@@ -145,6 +152,7 @@ class Outcome:
     peak_memory_bytes: int = 0
     host_calls: int = 0
     output_bytes: int = 0
+    was_prepared: bool = False
 
 
 class AppRefused(Invalid):
@@ -163,6 +171,7 @@ class SandboxStatus:
 
     Args:
         why_not: a sentence, where `ready` is false.
+        prepared: instances that have imported a release and wait for a run of it.
         walls: name of a wall → `up`, or why it is not.
     """
 
@@ -173,6 +182,7 @@ class SandboxStatus:
     idle: int = 0
     waiting: int = 0
     asking: int = 0
+    prepared: int = 0
     max_runners: int = 0
     walls: Mapping[str, str] = field(default_factory=dict)
 

@@ -15,8 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from marketplace.sandbox import builder, runner, walls
+from marketplace.sandbox.hothouse import Hothouse, Seed
+from marketplace.sandbox.hotness import Room
 from marketplace.sandbox.nursery import Nursery
-from marketplace.sandbox.pool import Pool, Runner
+from marketplace.sandbox.peers import Runner
+from marketplace.sandbox.pool import Pool
 from marketplace.sandbox.runtime import Runtime
 
 # All the zygote is told of the world. Secrets of the store live in the environment.
@@ -43,8 +46,9 @@ def main(arguments: list[str] | None = None) -> None:
 
     pool = Pool(
         listener,
-        lambda is_urgent: _fork(nursery.runtimes, address_bytes(), is_urgent=is_urgent),
+        lambda is_urgent, seed: _fork(nursery.runtimes, address_bytes(), seed, is_urgent=is_urgent),
         nursery,
+        Hothouse(Room(asked.max_prepared, asked.prepared_memory_bytes)),
         max_runners=asked.max_runners,
         max_waiting=asked.max_waiting,
         max_asking=asked.max_asking,
@@ -63,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-runners", type=int, default=8, help="runs at the same time")
     parser.add_argument("--max-waiting", type=int, default=200, help="runs that may wait")
     parser.add_argument("--max-asking", type=int, default=32, help="runs that may wait for people")
+    parser.add_argument("--max-prepared", type=int, default=4, help="instances prepared ahead")
+    parser.add_argument(
+        "--prepared-memory-bytes", type=int, default=128 * 2**20, help="memory they may hold"
+    )
     return parser
 
 
@@ -102,23 +110,26 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _fork(runtimes: Mapping[str, Runtime], address_bytes: int, *, is_urgent: bool) -> Runner:
+def _fork(
+    runtimes: Mapping[str, Runtime], address_bytes: int, seed: Seed | None, *, is_urgent: bool
+) -> Runner:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         try:
+            prepare = runner.Prepare(seed, seed.read()) if seed else None
             # The listener, other runners' inboxes and the store's connections stay outside.
             os.dup2(theirs.detach(), 3)
             os.closerange(4, os.sysconf("SC_OPEN_MAX"))
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             inbox = socket.socket(fileno=3)
-            runner.serve(inbox, runtimes, address_bytes, is_urgent=is_urgent)
+            runner.serve(inbox, runtimes, address_bytes, prepare, is_urgent=is_urgent)
         finally:
             # An error here must not unwind into the zygote's own loop.
             os._exit(runner.BROKEN)
     theirs.close()
-    return Runner(pid, ours, frozenset(runtimes))
+    return Runner(pid, ours, frozenset(runtimes), seed.release if seed else "")
 
 
 if __name__ == "__main__":

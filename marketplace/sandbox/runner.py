@@ -10,9 +10,13 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import msgpack
+
 from marketplace.sandbox import walls, wire
+from marketplace.sandbox.hothouse import NEWS, Seed
 from marketplace.sandbox.runtime import Runtime, Trapped, error_answer
 from marketplace.sandbox.wire import Frame
 
@@ -23,10 +27,38 @@ BROKEN = 4
 # ru_maxrss counts KiB on Linux and bytes on macOS.
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 NS_PER_MS = 1_000_000
+PAGE_BYTES = resource.getpagesize()
+# An app that computes longer while it is imported does so in its run.
+PREPARE_CPU_MS = 500
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """What a runner shall import before its run is known, and the release's packed code."""
+
+    seed: Seed
+    code: bytes
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What it has imported.
+
+    Args:
+        cpu_ms: what that took; the run that comes of it pays for it.
+    """
+
+    code: Mapping[str, bytes]
+    cpu_ms: int
 
 
 def serve(
-    inbox: socket.socket, runtimes: Mapping[str, Runtime], address_bytes: int, *, is_urgent: bool
+    inbox: socket.socket,
+    runtimes: Mapping[str, Runtime],
+    address_bytes: int,
+    prepare: Prepare | None,
+    *,
+    is_urgent: bool,
 ) -> NoReturn:
     """Wait for a connection on `inbox`, perform the job that comes over it, and exit.
 
@@ -41,25 +73,51 @@ def serve(
     if not is_urgent:
         runtimes[""].warm()
     try:
+        prepared = _prepare(prepare, runtimes[""], inbox) if prepare else None
         _, handed, _, _ = socket.recv_fds(inbox, 1, 1)
         if not handed:
             os._exit(0)
         # With family and kind given, Python asks the kernel nothing the filter would refuse.
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, handed[0]) as store:
             job = wire.receive(store)
-            store.sendall(wire.pack(_perform(job, store, runtimes[job["component"]])))
+            store.sendall(wire.pack(_perform(job, store, runtimes[job["component"]], prepared)))
     except (EOFError, OSError):
         os._exit(LEFT_ALONE)
     os._exit(0)
 
 
-def _perform(job: Frame, store: socket.socket, runtime: Runtime) -> Frame:
+def _prepare(prepare: Prepare, runtime: Runtime, inbox: socket.socket) -> Prepared:
+    """Import a release for whoever runs it next, and tell the zygote how that went.
+
+    It is fit to be used when no run could tell: importing must have asked for nothing but the
+    release's own files, and have drawn nothing from the run's randomness.
+    """
+    cpu_at_start, faults_at_start = time.process_time_ns(), _page_faults()
+    walls.time_cpu(PREPARE_CPU_MS)
+    runtime.limit_memory(prepare.seed.memory_bytes)
+    shelf = Shelf(msgpack.unpackb(prepare.code))
+    desk = Bystander(shelf)
+    try:
+        is_good, text = runtime.call("prepare", (prepare.seed.entry,), desk.answer)
+        is_fit = is_good and text == "true" and not desk.was_asked
+    except Trapped:
+        is_fit = False
+    walls.time_cpu(0)
+    touched_kib = (_page_faults() - faults_at_start) * PAGE_BYTES // 1024
+    inbox.sendall(NEWS.pack(is_fit, touched_kib + len(prepare.code) // 1024))
+    return Prepared(shelf.code, (time.process_time_ns() - cpu_at_start) // NS_PER_MS)
+
+
+def _perform(
+    job: Frame, store: socket.socket, runtime: Runtime, prepared: Prepared | None
+) -> Frame:
     """Run one export, and describe how it went as an `outcome` frame."""
     at_start = _peak_bytes()
     cpu_at_start = time.process_time_ns()
-    walls.limit_cpu(job["cpu_ms"])
+    spent_ms = prepared.cpu_ms if prepared else 0
+    walls.limit_cpu(job["cpu_ms"] - spent_ms)
     runtime.limit_memory(job["memory_bytes"])
-    desk = Desk(job, store)
+    desk = Desk(job, Shelf(prepared.code if prepared else job["code"]), store)
     try:
         is_good, text = runtime.call(job["export"], tuple(job["arguments"]), desk.answer)
         status = "ok" if is_good else "error"
@@ -71,7 +129,7 @@ def _perform(job: Frame, store: socket.socket, runtime: Runtime) -> Frame:
         "t": "outcome",
         "status": status,
         "text": text,
-        "cpu_ms": (time.process_time_ns() - cpu_at_start) // NS_PER_MS,
+        "cpu_ms": spent_ms + (time.process_time_ns() - cpu_at_start) // NS_PER_MS,
         "peak_memory_bytes": max(0, _peak_bytes() - at_start),
     }
 
@@ -80,10 +138,53 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
 
 
+def _page_faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+class Shelf:
+    """The files of the release, as the guest asks for them."""
+
+    def __init__(self, code: Mapping[str, bytes]) -> None:
+        self.code = code
+        self.operations = {"loader.find": self._find, "loader.read": self._read}
+
+    def _find(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """A module of the release by its dotted name."""
+        stem = str(payload["name"]).replace(".", "/")
+        for path, package in ((f"{stem}/__init__.py", True), (f"{stem}.py", False)):
+            if path in self.code:
+                made = self.code.get(f"{path}c")
+                bytecode = base64.b64encode(made).decode() if made else None
+                return {"path": path, "package": package, "bytecode": bytecode}
+        return None
+
+    def _read(self, payload: dict[str, Any]) -> str | None:
+        """A file of the release by its path."""
+        data = self.code.get(str(payload["path"]).removeprefix("./"))
+        return None if data is None else base64.b64encode(data).decode()
+
+
+class Bystander:
+    """Answers an app that is imported before its run: it has files, and nobody to ask."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self.was_asked = False
+
+    def answer(self, op: str, payload: str) -> tuple[bool, str]:
+        """JSON for JSON; an error object for all that only a run can answer."""
+        own = self._shelf.operations.get(op)
+        if own is None:
+            self.was_asked = True
+            return False, error_answer("host.absent", "No run has begun.")
+        return True, json.dumps(own(json.loads(payload)))
+
+
 class Desk:
     """Answers the guest: what concerns this run alone here, everything else by the store."""
 
-    def __init__(self, job: Frame, store: socket.socket) -> None:
+    def __init__(self, job: Frame, shelf: Shelf, store: socket.socket) -> None:
         self._job = job
         self._store = store
         self._elapsed_ms = 0
@@ -92,9 +193,8 @@ class Desk:
             "clock.now": self._now,
             "clock.sleep": self._sleep,
             "invocation.info": self._info,
-            "loader.find": self._find,
-            "loader.read": self._read,
             "random.bytes": self._random,
+            **shelf.operations,
         }
 
     def answer(self, op: str, payload: str) -> tuple[bool, str]:
@@ -141,19 +241,3 @@ class Desk:
             made += hashlib.sha256(block).digest()
             self._random_blocks += 1
         return bytes(made[:count]).hex()
-
-    def _find(self, payload: dict[str, Any]) -> dict[str, Any] | None:
-        """A module of the release by its dotted name."""
-        stem = str(payload["name"]).replace(".", "/")
-        code = self._job["code"]
-        for path, package in ((f"{stem}/__init__.py", True), (f"{stem}.py", False)):
-            if path in code:
-                made = code.get(f"{path}c")
-                bytecode = base64.b64encode(made).decode() if made else None
-                return {"path": path, "package": package, "bytecode": bytecode}
-        return None
-
-    def _read(self, payload: dict[str, Any]) -> str | None:
-        """A file of the release by its path."""
-        data = self._job["code"].get(str(payload["path"]).removeprefix("./"))
-        return None if data is None else base64.b64encode(data).decode()

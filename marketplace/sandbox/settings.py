@@ -18,6 +18,15 @@ class SandboxSettings(BaseModel):
         description="Runs that wait for a form to be filled, count. They come on top of those "
         "at the same time.",
     )
+    max_prepared: int = Field(
+        4,
+        ge=0,
+        description="Instances prepared ahead for the releases that run most, count; 0 for none. "
+        "They come on top of the runs.",
+    )
+    prepared_memory_bytes: int = Field(
+        128 * 2**20, ge=0, description="Memory that prepared instances may hold, bytes."
+    )
     wall_ms: int = Field(60_000, ge=1, description="Usual time limit of a run, ms.")
     wall_ceiling_ms: int = Field(300_000, ge=1, description="Longest a run may ask for, ms.")
     cpu_ms: int = Field(5_000, ge=1, description="Usual computing time of a run, ms.")

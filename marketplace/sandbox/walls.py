@@ -196,11 +196,18 @@ def limit_cpu(cpu_ms: int) -> None:
     """End this process when it has computed for `cpu_ms`, to the kernel's tick.
 
     The profiling timer counts the process's own time in milliseconds and its signal ends it;
-    RLIMIT_CPU, in whole seconds, stands behind.
+    RLIMIT_CPU, in whole seconds, stands behind. Where nothing is left, it ends at once.
     """
+    if cpu_ms <= 0:
+        signal.raise_signal(signal.SIGPROF)
     used = time.process_time()
     seconds = int(used + cpu_ms / 1000) + 2
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    time_cpu(cpu_ms)
+
+
+def time_cpu(cpu_ms: int) -> None:
+    """The same until the next call of either, by the timer alone; 0 sets no limit."""
     signal.setitimer(signal.ITIMER_PROF, cpu_ms / 1000)
 
 

@@ -7,6 +7,7 @@ import importlib
 import json
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from caravan_runtime import stdlib
@@ -100,9 +101,18 @@ class WitWorld(wit_world.WitWorld):
             made[f"{path}c"] = finder.pack(code)
         return json.dumps(made)
 
+    def prepare(self, entry: str) -> str:
+        """Import the app for a run that will come; whether that run will find no difference."""
+        try:
+            drawn = prelude.drawn()
+            importlib.import_module(entry)
+            return json.dumps(prelude.drawn() == drawn)
+        except BaseException as error:
+            raise Err(error_text(error)) from None
+
     def warm(self) -> None:
         """Run the rehearsal once more, in this instance."""
-        rehearse(1)
+        rehearse(1, bridge.call)
 
 
 REHEARSAL = """
@@ -122,24 +132,24 @@ def rehearse(
         yield f"{tone} {text} {number}"
 """
 REHEARSALS = 30
+# The allocator of the guest hands out memory in steps of 16 bytes.
+LARGEST_HOLE, HOLE_STEP = 2**19, 16
 
 
-def rehearse(times: int) -> None:
+def rehearse(times: int, answers: Callable[[str, dict[str, Any]], Any]) -> None:
     """Run a small app, and leave no trace but what Python has learnt from it.
 
     Before the snapshot, its caches and its specialised bytecode make the first run of a
     fresh instance as quick as a later one.
     """
     world = WitWorld()
-    code = finder.pack(compile(REHEARSAL, "rehearsal.py", "exec", dont_inherit=True))
-    answers = {
-        "clock.now": 0,
-        "invocation.info": {"entry": "rehearsal", "seed": 1, "locale": "en"},
-        "loader.find": {"path": "rehearsal.py", "package": False, "bytecode": code},
-    }
+
+    def call(op: str, payload: dict[str, Any]) -> Any:
+        return REHEARSED if op == "loader.find" else answers(op, payload)
+
     real = bridge.call
-    bridge.call = lambda op, payload: json.loads(json.dumps(answers.get(op)))
-    _host.install(bridge.call)
+    bridge.call = call
+    _host.install(call)
     for _ in range(times):
         world.describe()
         sys.modules.pop("rehearsal")
@@ -149,7 +159,39 @@ def rehearse(times: int) -> None:
     _host.install(real)
 
 
-rehearse(REHEARSALS)
-# The snapshot's objects live as long as the run: the collector need not look at them.
+def before_the_snapshot(op: str, payload: dict[str, Any]) -> Any:
+    """What a host would answer; there is none yet."""
+    about = {"entry": "rehearsal", "seed": 1, "locale": "en"}
+    found = {"clock.now": 0, "invocation.info": about}.get(op)
+    return json.loads(json.dumps([found, payload]))[0]
+
+
+def fill_holes() -> list[bytes]:
+    """Objects in the places that are free between others, from the largest to the smallest.
+
+    They must be kept: memory is handed out there first, so a run would spread its objects over
+    the whole snapshot, and every page that a run writes to is copied for it.
+    """
+    kept = []
+    end = id(bytes(2 * LARGEST_HOLE))
+    size = LARGEST_HOLE
+    while size > 0:
+        made = bytes(size)
+        while id(made) < end:
+            kept.append(made)
+            made = bytes(size)
+        size = size * 7 // 8 if size > 512 else size - HOLE_STEP
+    return kept
+
+
+REHEARSED = {
+    "path": "rehearsal.py",
+    "package": False,
+    "bytecode": finder.pack(compile(REHEARSAL, "rehearsal.py", "exec", dont_inherit=True)),
+}
+rehearse(REHEARSALS, before_the_snapshot)
+# The snapshot's objects live as long as the run: the collector need not look at them. It also
+# empties Python's own stores of used objects, whose places lie everywhere.
 gc.collect()
+FILLING = fill_holes()
 gc.freeze()

@@ -295,6 +295,12 @@ def begin(seed: int) -> None:
     uuid._node = random.getrandbits(48) | 1 << 40  # type: ignore[attr-defined]
 
 
+def drawn() -> tuple[Any, ...]:
+    """How far the run's randomness has been drawn from; whoever asks for the node id draws."""
+    uuid._node = None  # type: ignore[attr-defined]
+    return random.getstate()
+
+
 def finish() -> None:
     """End one run: lines without a line break are sent as well."""
     for stream in (sys.stdout, sys.stderr):
