@@ -18,6 +18,7 @@ from marketplace.web.i18n import format_number, ngettext
 from marketplace.web.i18n import gettext as _
 
 TILES_A_PAGE = 24
+SUGGESTED = 6
 # Nobody turns pages further, and a database would have to count its way there.
 LAST_PAGE = 400
 ORDERS: Mapping[str, UnaryExpression[Any]] = {
@@ -125,6 +126,11 @@ def found(session: Session, query: str, filters: Filters, *, number: int, locale
         is_cut=result.is_cut,
         meant=result.meant,
     )
+
+
+def suggested(session: Session, query: str, *, locale: str) -> list[Tile]:
+    """The best few results of a search, while its words are still being typed."""
+    return _ranked(session, search.find(session, query).hits[:SUGGESTED], locale=locale)
 
 
 def _facets(filters: Filters) -> list[str]:

@@ -81,6 +81,14 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
             page = shelves.shelf(db(), filters, number=_page_number(), locale=current_locale())
         return render_template("catalog/shelf.html", page=page)
 
+    @bp.get("/search/suggestions")
+    @kept
+    def suggestions() -> ResponseReturnValue:
+        """The best few results, for the list below the search field."""
+        query = request.args.get("q", "").strip()
+        tiles = shelves.suggested(db(), query, locale=current_locale())
+        return render_template("catalog/_suggestions.html", tiles=tiles)
+
     @bp.get("/categories/<key>")
     @kept
     def category(key: str) -> ResponseReturnValue:

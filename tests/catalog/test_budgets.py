@@ -36,6 +36,7 @@ BUDGETS = {
     "/collections": 4,
     "/collections/echoes": 4,
     "/search?q=echo": 4,
+    "/search/suggestions?q=ehco": 4,
     "/search?q=ehco": 4,
     "/search": 4,
     "/apps/tests.echo": 8,

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlmodel import Session, select
 
 from marketplace.accounts.models import Account
-from marketplace.catalog import service, views, views_ratings
+from marketplace.catalog import service, shelves, views, views_ratings
 from marketplace.catalog.models import App, ListingText, Release
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
@@ -106,6 +106,20 @@ def test_a_search_has_its_results_where_typing_renews_them(
     nothing = client.get("/search?q=zzzz").text
     assert 'href="/apps/tests.echo"' not in nothing
     assert "empty-state" in nothing
+
+
+def test_a_search_field_is_answered_while_its_words_are_typed(
+    client: FlaskClient, database: Database
+) -> None:
+    for number in range(shelves.SUGGESTED + 1):
+        listed(database, ident=f"tests.echo{number}", name=f"Echo <b>{number}")
+    found = client.get("/search/suggestions?q=ech").text
+    assert found.count('role="option"') == shelves.SUGGESTED
+    assert 'data-href="/apps/tests.echo' in found
+    assert "<b>" not in found
+    for nothing in ("", "   ", "zzzz", "%", '"' * 300):
+        answer = client.get("/search/suggestions", query_string={"q": nothing})
+        assert (answer.status_code, answer.text.strip()) == (200, "")
 
 
 def test_what_was_asked_is_shown_as_text(client: FlaskClient) -> None:
