@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlmodel import Session
 
-from marketplace.catalog import matching, search, search_postgres, search_sqlite
+from marketplace.catalog import matching, search, search_tables
 from marketplace.catalog.models import App, AppState, ListingText
 from tests.factories.catalog import found_by, make_listed, make_product
 
@@ -200,7 +200,7 @@ def test_filters_narrow_what_is_found(session: Session) -> None:
 
 
 def test_a_long_list_says_that_it_is_cut(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (search, search_postgres, search_sqlite):
+    for module in (search, search_tables):
         monkeypatch.setattr(module, "MOST_HITS", 3)
     for number in range(4):
         make_listed(session, name=f"Tamarind {number}")
