@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from babel import Locale
 from flask import (
     Blueprint,
     Response,
@@ -45,7 +44,7 @@ def _page(error: Invalid | None = None) -> SettingsPage:
             "theme": theme.chosen() or theme.AUTO,
             **forms.typed(request.form),
         },
-        locales=[(key, Locale.parse(key).get_display_name(key) or key) for key in i18n.locales()],
+        locales=[(language.key, language.name) for language in i18n.languages()],
         has_own_rows=account.has_own_rows,
         ads_fit_app=account.ads_fit_app,
         sessions=queries.sessions(db(), person.id, secret=session_secret(), now=utc_now()),

@@ -10,6 +10,7 @@ from marketplace.catalog.permissions import Asked
 from marketplace.kernel.ids import CollectionId, RatingId
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
+from marketplace.web.i18n import Language
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,13 @@ class CollectionForm:
 
     Args:
         collection_id: None for one that is not made yet.
-        locales: (key, name in its own language, text direction) of each language.
+        languages: those of the store.
         values: fields as they are or as they were typed, by name.
         errors: sentence by field name.
     """
 
     collection_id: CollectionId | None
-    locales: Sequence[tuple[str, str, str]]
+    languages: Sequence[Language]
     values: Mapping[str, str]
     errors: Mapping[str, str]
 

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from babel import Locale
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -124,10 +123,7 @@ def _form(
 ) -> str:
     page = CollectionForm(
         collection_id=collection_id,
-        locales=[
-            (key, Locale.parse(key).get_display_name(key) or key, i18n.direction(key))
-            for key in i18n.locales()
-        ],
+        languages=i18n.languages(),
         values=values,
         errors=(error.fields or {"": error.message}) if error else {},
     )

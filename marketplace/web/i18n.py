@@ -2,6 +2,7 @@
 
 import gettext as stdlib_gettext
 import io
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -76,6 +77,31 @@ def _of_browser() -> str | None:
 def direction(locale: str) -> str:
     """`rtl` or `ltr`, for the dir attribute."""
     return Locale.parse(locale).text_direction
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language as its own speakers know it.
+
+    Args:
+        mark: a letter or two that stand for its name.
+    """
+
+    key: str
+    name: str
+    mark: str
+
+
+@cache
+def languages() -> tuple[Language, ...]:
+    """Every language of this store, each named in itself."""
+    found = []
+    for key in locales():
+        name = Locale.parse(key).get_display_name(key) or key
+        # One letter where letters are joined, and not that of the Arabic article.
+        mark = name.removeprefix("ال")[:1] if direction(key) == "rtl" else name[:2].capitalize()
+        found.append(Language(key, name, mark))
+    return tuple(found)
 
 
 def gettext(message: str, /, **values: object) -> str:
@@ -216,6 +242,6 @@ def install(app: Flask) -> None:
         lambda: {
             "locale": current_locale(),
             "dir": direction(current_locale()),
-            "locales": locales(),
+            "languages": languages(),
         }
     )
