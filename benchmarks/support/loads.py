@@ -127,6 +127,8 @@ def compare(pairs: Sequence[tuple[Run, Run]]) -> dict[str, float]:
         "ttft_p95_ratio": median(p95(ours.first_s()) / p95(his.first_s()) for ours, his in pairs),
         "ttft_p95_s": median(p95(ours.first_s()) for ours, _ in pairs),
         "ttft_p95_s_llama_server": median(p95(theirs.first_s()) for _, theirs in pairs),
+        "cached_share": median(ours.cached_share for ours, _ in pairs),
+        "cached_share_llama_server": median(theirs.cached_share for _, theirs in pairs),
     }
 
 

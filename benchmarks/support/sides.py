@@ -300,6 +300,12 @@ class Run:
         """Generated tokens a second over the whole load."""
         return sum(answer.generated_tokens for answer in self.answers) / self.seconds
 
+    @property
+    def cached_share(self) -> float:
+        """The part of all prompt tokens that was not computed again."""
+        prompts = sum(answer.prompt_tokens for answer in self.answers)
+        return sum(answer.cached_tokens for answer in self.answers) / max(1, prompts)
+
     def first_s(self) -> Iterator[float]:
         """Every time to first words."""
         return (answer.first_s for answer in self.answers if answer.first_s is not None)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def make_run(seconds: float, *first_s: float) -> Run:
     """A load of answers of ten tokens each."""
     request = Request("app", "person", "hello", 10)
-    return Run([Answer(request, first, 10, generated_tokens=10) for first in first_s], seconds)
+    return Run([Answer(request, first, 10, 8, 2, 10) for first in first_s], seconds)
 
 
 def test_jains_index_is_one_for_equal_shares_and_falls_with_their_difference() -> None:
@@ -44,6 +44,7 @@ def test_sides_are_compared_pair_by_pair() -> None:
     assert figures["ttft_p95_ratio"] == pytest.approx(1)
     assert figures["tokens_per_s"] == pytest.approx(10)
     assert figures["tokens_per_s_llama_server"] == pytest.approx(10)
+    assert figures["cached_share"] == figures["cached_share_llama_server"] == 0.25
 
 
 def test_a_stores_people_share_their_apps_instructions_and_nothing_else() -> None:
