@@ -6,8 +6,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
@@ -188,13 +188,7 @@ class Egress:
         try:
             left_s = max(0.001, deadline - time.monotonic())
             with closing(self._connect(address, port, left_s)) as plain:
-                # A host that sends a byte at a time keeps every single wait short; this ends all.
-                alarm = threading.Timer(left_s, _hang_up, [plain])
-                alarm.start()
-                try:
-                    return self._exchange(plain, (parts.scheme, host, path), request, deadline)
-                finally:
-                    alarm.cancel()
+                return self._exchange(plain, (parts.scheme, host, path), request, deadline)
         except (OSError, http.client.HTTPException) as error:
             late = time.monotonic() >= deadline
             said = "took too long" if late else "could not be reached or broke off"
@@ -226,12 +220,16 @@ class Egress:
         deadline: float,
     ) -> Response:
         scheme, host, path = target
-        is_secure = scheme == "https"
-        sock = self._tls.wrap_socket(plain, server_hostname=host) if is_secure else plain
+        sock = plain
+        if scheme == "https":
+            # It takes the plain socket's place, also in the alarm; so the handshake comes later.
+            sock = self._tls.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
         # The connection is ours already, so this one looks nothing up and connects nowhere.
         connection = http.client.HTTPConnection(host)
         connection.sock = sock
-        with closing(connection):
+        with closing(connection), _ended_at(deadline, sock):
+            if isinstance(sock, ssl.SSLSocket):
+                sock.do_handshake()
             headers = {**request.headers, "Host": host, "Accept-Encoding": "identity"}
             body = request.body or None
             connection.request(request.method, path, body=body, headers=headers)
@@ -250,9 +248,21 @@ class Egress:
             return Response(status, found, data, 1)
 
 
+@contextmanager
+def _ended_at(deadline: float, sock: socket.socket) -> Iterator[None]:
+    """Hang up when it is late: a host that sends a byte at a time keeps every single wait short."""
+    alarm = threading.Timer(max(0.001, deadline - time.monotonic()), _hang_up, [sock])
+    alarm.start()
+    try:
+        yield
+    finally:
+        alarm.cancel()
+
+
 def _hang_up(sock: socket.socket) -> None:
     try:
-        sock.shutdown(socket.SHUT_RDWR)
+        # The socket's own way: TLS would forget its keys in the middle of a read.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
         # It has ended by itself in this very moment.
         return

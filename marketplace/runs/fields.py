@@ -6,6 +6,7 @@ from typing import Any
 from caravan import forms
 from caravan.forms import FILE_FORMAT
 from jsonschema import Draft202012Validator, validators
+from referencing import Registry
 
 from marketplace.runs.keepable import mended
 from marketplace.web.i18n import format_number
@@ -14,6 +15,8 @@ from marketplace.web.i18n import gettext as _
 # A developer's regular expression could hold the store for hours: the app applies it itself,
 # in the sandbox and on its own time.
 Inputs = validators.extend(Draft202012Validator, {"pattern": lambda *_: None})
+# Without one of its own, a validator fetches whatever address a `$ref` names.
+NOWHERE: Registry[Any] = Registry()
 
 
 def values_of(
@@ -61,7 +64,7 @@ def problems(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     The path of a field in a group is `place.city`, in the first row of a table `rows.0.city`.
     """
     found: dict[str, str] = {}
-    for error in Inputs(dict(schema)).iter_errors(dict(values)):
+    for error in Inputs(dict(schema), registry=NOWHERE).iter_errors(dict(values)):
         path = ".".join(map(str, error.absolute_path))
         if error.validator == "required":
             missing = [name for name in error.validator_value if name not in error.instance]
@@ -88,6 +91,8 @@ def _sentence(rule: str, limit: Any, value: Any) -> str:
         return _("This must be at least %(n)s.", n=limit)
     if rule in {"maximum", "exclusiveMaximum"}:
         return _("This must be at most %(n)s.", n=limit)
+    if rule == "const":
+        limit = [limit]
     if rule in {"enum", "const"}:
         return _("Choose one of: %(choices)s.", choices=", ".join(map(str, limit)))
     if rule == "type":

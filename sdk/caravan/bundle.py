@@ -167,7 +167,13 @@ def _unpack(data: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = archive.infolist()
         _check_entries(entries)
-        return {entry.filename: archive.read(entry) for entry in entries}
+        return {entry.filename: _content(archive, entry) for entry in entries}
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """What an entry holds, and never more than it says: `read` alone unpacks up to a GiB first."""
+    with archive.open(entry) as file:
+        return file.read(entry.file_size + 1)
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> None:

@@ -5,10 +5,16 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -236,6 +242,45 @@ def test_a_host_that_is_not_there_is_told(port: int) -> None:
     assert net.rule("http://example.org/") == "http.no-host"
 
 
+@pytest.fixture
+def secure_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A site that speaks TLS and is trusted as example.org."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "example.org")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("example.org")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "site.pem"
+    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    written = certificate.public_bytes(serialization.Encoding.PEM)
+    pem.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain) + written)
+    ours = ssl.create_default_context(cafile=str(pem))
+    monkeypatch.setattr(ssl, "create_default_context", lambda: ours)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(pem)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server.daemon_threads = True
+    server.socket = theirs.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_answer_has_an_end_behind_tls_too(secure_port: int) -> None:
+    net = Net(secure_port)
+    answer = net.egress.fetch(Request("GET", "https://example.org/"), allow=ALLOW)
+    assert answer.body == b"hello"
+    began = time.monotonic()
+    assert net.rule("https://example.org/drip") == "http.timeout"
+    assert time.monotonic() - began < 5
+
+
 def test_a_host_that_does_not_speak_tls_is_told(port: int) -> None:
     assert Net(port).rule("https://example.org/") == "http.unreachable"
 
@@ -246,7 +291,7 @@ TOKEN = Secret("{{secret:token}}", "hunter2", "Authorization", "example.org")
 class Plain:
     """Stands for TLS: the site on loopback has no certificate."""
 
-    def wrap_socket(self, sock: socket.socket, *, server_hostname: str) -> socket.socket:
+    def wrap_socket(self, sock: socket.socket, **_: object) -> socket.socket:
         return sock
 
 

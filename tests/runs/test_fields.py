@@ -1,11 +1,13 @@
 """From what a person typed to what an app's schema asks for."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from caravan import forms
 from hypothesis import given
 from hypothesis import strategies as st
+from referencing.exceptions import Unresolvable
 
 from marketplace.runs import fields
 
@@ -119,6 +121,19 @@ def test_a_fault_inside_a_group_or_a_row_is_told_at_its_path() -> None:
     assert fields.problems({"home": {"city": "Fes"}, "trips": []}, NESTED) == {
         "trips": "Fill in at least 1 rows."
     }
+
+
+def test_a_schema_that_refers_elsewhere_reads_nothing_there(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"enum": ["hunter2"]}')
+    schema = {"type": "object", "additionalProperties": {"$ref": secret.as_uri()}}
+    with pytest.raises(Unresolvable, match="secret"):
+        fields.problems({"z": 1}, schema)
+
+
+def test_a_single_choice_is_told_whole() -> None:
+    schema = {"type": "object", "properties": {"tone": {"const": "brief"}}}
+    assert fields.problems({"tone": "x"}, schema) == {"tone": "Choose one of: brief."}
 
 
 def test_what_was_typed_comes_back_as_it_was() -> None:

@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -144,6 +145,18 @@ def test_a_file_that_is_longer_than_it_claims_is_refused() -> None:
     at = data.index(b"PK\x01\x02") + 24
     data[at : at + 4] = struct.pack("<I", 12)
     assert refusal_of(bytes(data)).rule == "bundle.broken"
+
+
+def test_a_file_that_says_it_is_short_is_unpacked_no_further() -> None:
+    data = bytearray(pack({"a.txt": bytes(2**25)}))
+    at = data.index(b"PK\x01\x02") + 24
+    data[at : at + 4] = struct.pack("<I", 10)
+    tracemalloc.start()
+    try:
+        assert refusal_of(bytes(data)).rule == "bundle.broken"
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_bomb_is_refused_by_its_ratio_and_by_its_sum() -> None:

@@ -90,6 +90,8 @@ def _level_problem(schema: Any) -> str | None:
         return "has a field without a schema."
     if unknown := sorted(set(map(str, schema)) - KEYWORDS):
         return f"uses “{unknown[0][:40]}”, which no form can draw."
+    if not isinstance(schema.get("additionalProperties", False), bool):
+        return "says of more properties what they are; only true or false is understood."
     ui = schema.get("x-ui", {})
     if not isinstance(ui, dict) or len(str(ui)) > MOST_UI_CHARACTERS:
         return "has an “x-ui” that is no short table."

@@ -64,6 +64,8 @@ def test_what_the_sdk_describes_is_taken() -> None:
         [action(input_schema={"type": "object", "properties": 5})],
         [action(input_schema={"type": "object", "properties": {"a": "b"}})],
         [action(input_schema={"type": "object", "$ref": "http://169.254.169.254/"})],
+        [action(input_schema={**SOUND, "additionalProperties": {"$ref": "file:///etc/passwd"}})],
+        [action(input_schema=one({"type": "object", "additionalProperties": {}}))],
         [action(input_schema={"type": "object", "properties": {"a": {"allOf": []}}})],
         [action(input_schema={"type": "object", "properties": {"a": {"type": "wish"}}})],
         [action(input_schema={"type": "object", "properties": {"a": {"x-ui": 5}}})],
