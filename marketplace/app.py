@@ -61,6 +61,7 @@ from marketplace.runs import views_audit as audit_views
 from marketplace.runs import views_consent as consent_views
 from marketplace.runs import views_developer as developer_views
 from marketplace.runs import views_settings as settings_views
+from marketplace.runs import views_shares as shares_views
 from marketplace.runs import wishes
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.clock import Clock
@@ -76,6 +77,7 @@ from marketplace.sandbox import builder
 from marketplace.sandbox.client import RunnerClient
 from marketplace.settings import ROOT, Settings
 from marketplace.web import csp, csrf, edge, i18n, page_cache, templating
+from marketplace.web import help as help_page
 from marketplace.web.auth import actor
 from marketplace.web.i18n import gettext as _
 
@@ -184,6 +186,7 @@ def create_app(settings: Settings) -> Flask:
             again=request.args.get("again", type=UUID),
         )
 
+    app.register_blueprint(help_page.bp)
     app.register_blueprint(accounts_views.bp)
     app.register_blueprint(account_views.bp)
     app.register_blueprint(
@@ -207,6 +210,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(ads_views.bp)
     starter = Starter(executor, files, settings.runs, secrets)
     app.register_blueprint(runs_views.blueprint(database, logs, executor.questions, starter))
+    app.register_blueprint(shares_views.bp)
     app.register_blueprint(api_views.blueprint(starter))
     app.register_blueprint(audit_views.blueprint(audits))
     app.register_blueprint(developer_views.blueprint(database, engine, audits, settings.runs))

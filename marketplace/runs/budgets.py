@@ -13,6 +13,7 @@ from marketplace.kernel.errors import Limited
 from marketplace.kernel.ids import AccountId, AppId
 from marketplace.kernel.words import noted
 from marketplace.runs.models import Use
+from marketplace.runs.pages import HourRow
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.budgets import NAMES, SLOTS, Amounts, slot_of, used, wait_s
 from marketplace.web.i18n import gettext as _
@@ -27,6 +28,10 @@ WORDS = {
     "kv_bytes": noted("storage"),
     "egress_requests": noted("web requests"),
 }
+
+
+# Of eight things that are counted, those nearest to their end are told.
+SHOWN = 3
 
 
 class BudgetSpent(Limited):
@@ -113,6 +118,22 @@ def charge(
                 set_={name: getattr(Use, name) + statement.excluded[name] for name in NAMES},
             )
         )
+
+
+def hour(
+    session: Session, person_id: AccountId, settings: RunSettings, *, now: datetime
+) -> list[HourRow]:
+    """What a person has used of their hour, the most first; what is hardly used is left out."""
+    asking = person(person_id, settings)
+    gone = used(_slots(session, person_id, now), slot_of(now))
+    rows = [
+        HourRow(
+            _(WORDS[name]), min(100, 100 * getattr(gone, name) // getattr(asking.allowed, name))
+        )
+        for name in NAMES
+    ]
+    most = sorted(rows, key=lambda row: row.percent, reverse=True)
+    return [row for row in most if row.percent > 0][:SHOWN]
 
 
 def forget(session: Session, *, now: datetime) -> None:

@@ -221,6 +221,17 @@ class Use(SQLModel, table=True):
     egress_requests: int = Field(sa_type=BigInteger)
 
 
+class Share(SQLModel, table=True):
+    """A link under which one finished run is shown, until its person takes it back."""
+
+    __tablename__ = "runs_share"
+
+    run_id: RunId = Field(primary_key=True, sa_type=Uuid, foreign_key="runs_run.id")
+    token: str = Field(max_length=64, unique=True, sa_column_kwargs=withheld())
+    shows_input: bool = False
+    shared_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class Metered(SQLModel, table=True):
     """Units of one thing that a run counted for its person, such as pages read."""
 

@@ -9,7 +9,7 @@ from marketplace.catalog.models import App, Product
 from marketplace.catalog.permissions import Asked
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
-from marketplace.runs.models import Run
+from marketplace.runs.models import Run, Share
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,38 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class HourRow:
+    """How much of one thing that an hour allows a person has used.
+
+    Args:
+        percent: whole, 100 at most.
+    """
+
+    what: str
+    percent: int
+
+
+@dataclass(frozen=True)
+class SharedPage:
+    """A run as others see it, without its person, its costs and its advertisement.
+
+    Args:
+        inputs: label and value of what was asked, or none where that is not shown.
+        is_listed: whether the app is there to be tried.
+    """
+
+    app: App
+    app_name: str
+    action_title: str
+    made_at: datetime
+    model: str | None
+    run: Run
+    items: Sequence[Mapping[str, Any]]
+    inputs: Sequence[tuple[str, str]]
+    is_listed: bool
+
+
+@dataclass(frozen=True)
 class QuestionForm:
     """A form that a run waits for; `values` and `errors` as in the panel.
 
@@ -117,7 +149,12 @@ class QuestionForm:
 
 @dataclass(frozen=True)
 class RunPage:
-    """One run: its stream while it goes on, its output and receipt afterwards."""
+    """One run: its stream while it goes on, its output and receipt afterwards.
+
+    Args:
+        share: the link under which others see it, or None.
+        hour: what of this hour the person has used, the most first.
+    """
 
     run: Run
     app: App
@@ -126,6 +163,8 @@ class RunPage:
     inputs: Sequence[tuple[str, str]]
     items: Sequence[Mapping[str, Any]]
     receipt: Receipt | None
+    share: Share | None
+    hour: Sequence[HourRow]
     question: QuestionForm | None
     events_url: str
     stop_url: str
@@ -203,3 +242,4 @@ class RunsPage:
 
     rows: Page[RunRow]
     timers: Sequence[TimerRow]
+    hour: Sequence[HourRow]

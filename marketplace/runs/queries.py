@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +13,17 @@ from marketplace.ads import queries as ads
 from marketplace.billing import queries as billing
 from marketplace.catalog import permissions, wording
 from marketplace.catalog import queries as catalog
-from marketplace.catalog.models import App, Release
+from marketplace.catalog.models import App, AppState, Release
 from marketplace.infra.vault import Vault
 from marketplace.kernel.errors import CaravanError
 from marketplace.kernel.ids import AccountId, AppId, OfferId, RunId
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
 from marketplace.publishing.queries import NotYours
-from marketplace.runs import consent, preferences, timers
-from marketplace.runs.models import ENDED, Run, RunState
-from marketplace.runs.pages import Panel, Receipt, RunRow, RunsPage
+from marketplace.runs import budgets, consent, fields, preferences, timers
+from marketplace.runs.models import ENDED, Run, RunState, Share
+from marketplace.runs.pages import Panel, Receipt, RunRow, RunsPage, SharedPage
+from marketplace.runs.settings import RunSettings
 from marketplace.web.i18n import current_locale
 from marketplace.web.i18n import gettext as _
 
@@ -85,8 +87,48 @@ def receipt(session: Session, run: Run) -> Receipt:
     )
 
 
-def mine(session: Session, person_id: AccountId, *, number: int, locale: str) -> RunsPage:
-    """One page of a person's runs, newest first."""
+def inputs(run: Run, action: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was asked, as label and value; `action` is as the app described it."""
+    asked = action["input_schema"]["properties"]
+    return [
+        (fields.label_of(asked.get(key, {}), key), fields.told(value, asked.get(key, {})))
+        for key, value in run.input.items()
+    ]
+
+
+def action_of(session: Session, run: Run, *, locale: str) -> Mapping[str, Any]:
+    """The action of a run, as its release described it."""
+    release = session.get_one(Release, run.release_id)
+    return next(a for a in wording.actions(release, locale=locale) if a["name"] == run.action)
+
+
+def shared_page(session: Session, run: Run, share: Share, *, locale: str) -> SharedPage:
+    """A run as others see it."""
+    app, name = catalog.app_and_name(session, run.app_id, locale=locale)
+    action = action_of(session, run, locale=locale)
+    return SharedPage(
+        app=app,
+        app_name=name,
+        action_title=action["title"],
+        made_at=run.created_at,
+        model=run.model,
+        run=run,
+        items=[item for item in run.output if item["kind"] != "slot"],
+        inputs=inputs(run, action) if share.shows_input else (),
+        is_listed=app.state is AppState.LISTED,
+    )
+
+
+def mine(
+    session: Session,
+    person_id: AccountId,
+    settings: RunSettings,
+    *,
+    number: int,
+    locale: str,
+    now: datetime,
+) -> RunsPage:
+    """One page of a person's runs, newest first, and what they used of their hour."""
     total = session.exec(
         select(func.count()).select_from(Run).where(Run.person_id == person_id)
     ).one()
@@ -113,7 +155,8 @@ def mine(session: Session, person_id: AccountId, *, number: int, locale: str) ->
         for run, app in found
     ]
     running = timers.mine(session, person_id, locale=locale) if number == 1 else ()
-    return RunsPage(Page(rows, number, ROWS_A_PAGE, total), running)
+    hour = budgets.hour(session, person_id, settings, now=now)
+    return RunsPage(Page(rows, number, ROWS_A_PAGE, total), running, hour)
 
 
 def of_developer(

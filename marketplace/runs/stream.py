@@ -8,11 +8,13 @@ from sqlmodel import Session
 
 from marketplace.ads import queries as ads
 from marketplace.infra.db import Database
+from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import OfferId, RunId
-from marketplace.runs import queries
+from marketplace.runs import budgets, queries
 from marketplace.runs.events import EventLogs
 from marketplace.runs.models import Run
 from marketplace.runs.pages import QuestionForm
+from marketplace.runs.settings import RunSettings
 from marketplace.web.sse import Event
 
 
@@ -29,12 +31,14 @@ def drawn(
     run_id: RunId,
     *,
     asked: Callable[[RunId], QuestionForm | None],
+    settings: RunSettings,
     after: int,
 ) -> Iterator[Event | None]:
     """The events of one run for its page, ending with the finished output and the receipt.
 
     Args:
         asked: the form a run waits for now; one that is answered is shown no more.
+        settings: what an hour allows, which is told with the receipt.
 
     Each database session here is short and of its own: a stream may last for minutes.
     """
@@ -59,11 +63,11 @@ def drawn(
                 yield None
             case "done":
                 ended = True
-                yield from _closing(database, run_id, event.id)
+                yield from _closing(database, run_id, settings, event.id)
             case _:
                 yield event
     if not ended:
-        yield from _closing(database, run_id, last_id + 1)
+        yield from _closing(database, run_id, settings, last_id + 1)
 
 
 def _card(database: Database, offer: str) -> str:
@@ -72,15 +76,19 @@ def _card(database: Database, offer: str) -> str:
     return render_template("ads/_card.html", card=card) if card else ""
 
 
-def _closing(database: Database, run_id: RunId, number: int) -> Iterator[Event]:
+def _closing(
+    database: Database, run_id: RunId, settings: RunSettings, number: int
+) -> Iterator[Event]:
     with database.reading() as session:
         run = session.get_one(Run, run_id)
         receipt = queries.receipt(session, run)
         items = items_of(session, run)
+        hour = budgets.hour(session, run.person_id, settings, now=utc_now())
     output = render_template("runs/_output.html", run=run, items=items)
+    after = render_template("runs/_after.html", run=run, receipt=receipt, share=None, hour=hour)
     # The same id on each: a browser that comes back after any of them has seen the end.
     yield Event(number, "final", {"html": output, "state": run.state.value})
-    yield Event(number, "receipt", {"html": render_template("runs/_receipt.html", receipt=receipt)})
+    yield Event(number, "receipt", {"html": after})
     yield Event(number, "done", {"state": run.state.value})
 
 

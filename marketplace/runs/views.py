@@ -12,13 +12,25 @@ from marketplace.catalog import queries as catalog
 from marketplace.catalog import wording
 from marketplace.catalog.models import Release
 from marketplace.infra.db import Database
+from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import RunId
-from marketplace.runs import consent, fields, preferences, queries, service, stream, uploads
+from marketplace.runs import (
+    budgets,
+    consent,
+    fields,
+    preferences,
+    queries,
+    service,
+    shares,
+    stream,
+    uploads,
+)
 from marketplace.runs.events import EventLogs
 from marketplace.runs.models import Run
 from marketplace.runs.pages import QuestionForm, RunPage
 from marketplace.runs.preferences import SettingsNeeded
 from marketplace.runs.questions import Question, Questions
+from marketplace.runs.settings import RunSettings
 from marketplace.runs.starting import Starter, release_of, schema_of
 from marketplace.web import sse
 from marketplace.web.auth import actor_id, signed_in_only, wants_json
@@ -61,7 +73,14 @@ def blueprint(
     def mine() -> ResponseReturnValue:
         """This person's runs."""
         number = request.args.get("page", 1, type=int)
-        page = queries.mine(db(), actor_id(), number=max(1, number), locale=current_locale())
+        page = queries.mine(
+            db(),
+            actor_id(),
+            starter.settings,
+            number=max(1, number),
+            locale=current_locale(),
+            now=utc_now(),
+        )
         return render_template("runs/mine.html", page=page)
 
     @bp.get("/runs/<uuid:run_id>")
@@ -69,14 +88,21 @@ def blueprint(
     def show(run_id: UUID) -> ResponseReturnValue:
         """One run: streaming while it goes on, finished afterwards."""
         run = service.own(db(), RunId(run_id), person_id=actor_id())
-        return render_template("runs/run.html", page=_page(run, _asked(run.id)))
+        return render_template("runs/run.html", page=_page(run, _asked(run.id), starter.settings))
 
     @bp.get("/runs/<uuid:run_id>/events")
     @signed_in_only
     def events(run_id: UUID) -> ResponseReturnValue:
         """The run's events from where this reader was (Last-Event-ID)."""
         run = service.own(db(), RunId(run_id), person_id=actor_id())
-        drawn = stream.drawn(database, logs, run.id, asked=_asked, after=sse.last_event_id())
+        drawn = stream.drawn(
+            database,
+            logs,
+            run.id,
+            asked=_asked,
+            settings=starter.settings,
+            after=sse.last_event_id(),
+        )
         return sse.stream(drawn)
 
     @bp.post("/runs/<uuid:run_id>/answers")
@@ -92,7 +118,9 @@ def blueprint(
                 asked = replace(asked, values=typed, errors=wrong)
                 if _is_script():
                     return render_template("runs/_question.html", question=asked), 422
-                return render_template("runs/run.html", page=_page(run, asked)), 422
+                return render_template(
+                    "runs/run.html", page=_page(run, asked, starter.settings)
+                ), 422
             questions.answer(run.id, asked.number, values)
         if _is_script():
             return "", 204
@@ -136,23 +164,20 @@ def _is_script() -> bool:
     return request.headers.get("Sec-Fetch-Mode") == "cors"
 
 
-def _page(run: Run, question: QuestionForm | None) -> RunPage:
+def _page(run: Run, question: QuestionForm | None, settings: RunSettings) -> RunPage:
     app, name = catalog.app_and_name(db(), run.app_id, locale=current_locale())
     release = db().get_one(Release, run.release_id)
-    actions = wording.actions(release, locale=current_locale())
-    described = next(a for a in actions if a["name"] == run.action)
-    asked = described["input_schema"]["properties"]
+    action = queries.action_of(db(), run, locale=current_locale())
     return RunPage(
         run=run,
         app=app,
         app_name=name,
-        action_title=described["title"],
-        inputs=[
-            (fields.label_of(asked.get(key, {}), key), fields.told(value, asked.get(key, {})))
-            for key, value in run.input.items()
-        ],
+        action_title=action["title"],
+        inputs=queries.inputs(run, action),
         items=stream.items_of(db(), run),
         receipt=queries.receipt(db(), run) if run.has_ended else None,
+        share=shares.of(db(), run),
+        hour=budgets.hour(db(), run.person_id, settings, now=utc_now()),
         question=None if run.has_ended else question,
         events_url=url_for("runs.events", run_id=run.id),
         stop_url=url_for("runs.stop", run_id=run.id),

@@ -187,6 +187,11 @@ def format_time(instant: datetime) -> str:
     return f"{dates.format_time(instant, 'short', locale=current_locale())} UTC"
 
 
+def format_percent(percent: float) -> str:
+    """So many of a hundred."""
+    return numbers.format_percent(percent / 100, locale=current_locale())
+
+
 def format_ms(milliseconds: float) -> str:
     """A duration: milliseconds below one second, else seconds with one decimal."""
     if milliseconds < 1000:
@@ -235,6 +240,7 @@ def install(app: Flask) -> None:
         format_ms=format_ms,
         format_time=format_time,
         format_memory=format_memory,
+        format_percent=format_percent,
         format_bytes=format_bytes,
         text_direction=direction,
     )

@@ -14,7 +14,14 @@ from marketplace.catalog import views as catalog_views
 from marketplace.catalog import views_ratings
 from marketplace.catalog.models import App, Release
 from marketplace.infra.db import Database
-from marketplace.runs import queries, views, views_audit, views_consent, views_settings
+from marketplace.runs import (
+    queries,
+    views,
+    views_audit,
+    views_consent,
+    views_settings,
+    views_shares,
+)
 from marketplace.runs.pages import Panel
 from marketplace.web.auth import actor
 from tests.factories.pages import make_store
@@ -64,6 +71,7 @@ def plan(
 ):
     """Every kind of field, and every kind of result."""
     yield Markdown(f"### For {leader.name}\\n\\n{wish}. *{season.value}*\\n\\n")
+    yield Markdown("```\\nfor city in stops:\\n    go(city)\\n```\\n\\n")
     yield Table(stops, ["city", "nights", "stay", "booked"])
     nights = [stop.nights for stop in stops]
     cost = [each * 4.5 for each in nights]
@@ -78,7 +86,7 @@ def plan(
 ASKING = '''
 from dataclasses import dataclass
 from typing import Annotated
-from caravan import App, Field, File, Form
+from caravan import App, Chart, Field, File, Form
 
 app = App()
 
@@ -91,6 +99,7 @@ class Tent:
 def go(notes: Annotated[File, Field(accept=(".txt",), max_bytes=2_000, label="Your notes")]):
     """Read a file, and ask once."""
     yield "Welcome. "
+    yield Chart(["Monday", "Tuesday"], {"Tents": [3, 5]}, "Free tents", "bar")
     tent = yield Form(Tent, "Which tent shall it be?")
     yield f"{notes.text()}: {tent.action}"
 '''
@@ -110,6 +119,7 @@ def _pages(here: Stage) -> Flask:
         views_audit.blueprint(here.audits),
         views_consent.blueprint(here.executor),
         views_settings.blueprint(VAULT),
+        views_shares.bp,
         publishing__portal="/portal/",
         reports__form="/apps/<ident>/report",
         billing__checkout="/checkout/<product_id>",

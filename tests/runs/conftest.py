@@ -20,6 +20,7 @@ from marketplace.runs import (
     views_audit,
     views_consent,
     views_settings,
+    views_shares,
 )
 from marketplace.runs.pages import Panel
 from marketplace.web.auth import actor
@@ -54,6 +55,7 @@ def app(here: Stage) -> Flask:
         views_audit.blueprint(here.audits),
         views_consent.blueprint(here.executor),
         views_settings.blueprint(VAULT),
+        views_shares.bp,
         publishing__portal="/portal/",
         reports__form="/apps/<ident>/report",
         billing__checkout="/checkout/<product_id>",

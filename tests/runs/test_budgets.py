@@ -68,6 +68,16 @@ def test_an_app_that_used_up_its_hour_runs_for_nobody(session: Session) -> None:
     budgets.check(session, both(newcomer, OTHER), now=NOON)
 
 
+def test_a_person_sees_what_of_their_hour_is_used_the_most_first(session: Session) -> None:
+    assert budgets.hour(session, LINA, SETTINGS, now=NOON) == []
+    used = Amounts(llm_tokens=60, cpu_ms=2_500, wall_ms=1)
+    budgets.charge(session, both(), used, now=NOON)
+    rows = [(row.what, row.percent) for row in budgets.hour(session, LINA, SETTINGS, now=NOON)]
+    assert rows == [("computing time", 100), ("the language model", 60)]
+    later = NOON + timedelta(seconds=SLOT_S * SLOTS)
+    assert budgets.hour(session, LINA, SETTINGS, now=later) == []
+
+
 def test_what_lies_an_hour_back_is_forgotten(session: Session) -> None:
     budgets.charge(session, both(), TOKENS, now=NOON)
     budgets.forget(session, now=NOON + timedelta(seconds=SLOT_S * (SLOTS - 1)))

@@ -10,7 +10,7 @@ from marketplace.accounts.models import Account
 from marketplace.infra.personal import is_withheld, tie_of
 
 PEOPLE = str(Account.__tablename__)
-OPENS_A_DOOR = re.compile(r"hash|secret|sealed|nonce|password|gateway_ref|payment_ref")
+OPENS_A_DOOR = re.compile(r"hash|secret|sealed|nonce|token$|password|gateway_ref|payment_ref")
 COLUMNS = [
     pytest.param(column, id=f"{table.name}.{column.name}")
     for table in SQLModel.metadata.sorted_tables

@@ -13,6 +13,15 @@ import { Announcer, Typist, fragment } from "../run_text.js";
 
 const NEAR_PX = 96;
 
+/** Whether two blocks show the same: a chart is drawn once, a picture read once. */
+function isSame(live, finished) {
+  const chart = live.dataset.chart;
+  if (chart !== undefined) return chart === finished.dataset.chart;
+  const advertisement = live.dataset.viewUrl;
+  if (advertisement !== undefined) return advertisement === finished.dataset.viewUrl;
+  return live.isEqualNode(finished);
+}
+
 export default function connect(stage) {
   const output = stage.querySelector("[data-run-output]");
   const status = stage.querySelector("[data-run-status-text]");
@@ -24,12 +33,24 @@ export default function connect(stage) {
   const announcer = new Announcer(stage.querySelector("[data-run-live]"));
   const source = new EventSource(stage.dataset.eventsUrl);
   let isOver = false;
+  let isStopping = false;
 
   function keepEndInView(change) {
     const isFollowing = stage.getBoundingClientRect().bottom <= window.innerHeight + NEAR_PX;
     change();
     const below = stage.getBoundingClientRect().bottom - window.innerHeight;
     if (isFollowing && below > 0) window.scrollBy({ top: below + 24, behavior: "instant" });
+  }
+
+  /** Put the finished output in place of the live one, and leave alone what is there already. */
+  function settle(html) {
+    const live = [...output.children];
+    const finished = [...fragment(html).children];
+    finished.forEach((node, place) => {
+      if (!live[place]) output.append(node);
+      else if (!isSame(live[place], node)) live[place].replaceWith(node);
+    });
+    live.slice(finished.length).forEach((node) => node.remove());
   }
 
   function say(text) {
@@ -62,11 +83,16 @@ export default function connect(stage) {
   async function stop(event) {
     event?.preventDefault();
     if (isOver) return;
+    isStopping = true;
+    typist.finish();
     say(label("Stopping"));
     stopForm.querySelector("button").disabled = true;
     const response = await post(stage.dataset.stopUrl).catch(() => null);
     // Without an answer the button works again, and the browser may be asked once more.
-    if (!response?.ok && !isOver) stopForm.querySelector("button").disabled = false;
+    if (!response?.ok && !isOver) {
+      isStopping = false;
+      stopForm.querySelector("button").disabled = false;
+    }
   }
 
   function ask({ number, html }) {
@@ -113,6 +139,7 @@ export default function connect(stage) {
     say(position > 0 ? label("Queued").replace("{n}", position) : label("Next"));
   });
   on("text", ({ text, markdown = false }) => {
+    if (isStopping) return;
     say(label("Writing"));
     typist.write(text, markdown);
     announcer.hear(text);
@@ -148,7 +175,7 @@ export default function connect(stage) {
   });
   on("final", ({ html }) => {
     typist.finish();
-    keepEndInView(() => output.replaceChildren(fragment(html)));
+    keepEndInView(() => settle(html));
   });
   on("done", end);
 
