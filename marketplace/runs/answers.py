@@ -49,6 +49,26 @@ class Tally:
         self.decode_ms += usage.decode_ms
         self.kv_token_ms += usage.kv_token_ms
 
+    @property
+    def charged_tokens(self) -> int:
+        """What counts in an hour: tokens that were read, but not from the cache, and made."""
+        return self.prompt_tokens - self.cached_tokens + self.generated_tokens
+
+
+def broken_off(
+    inference: Inference, request_id: str, stream: Iterator[type_answer_event]
+) -> Finished | None:
+    """How an answer ends that nobody reads on; None when its engine ended before it.
+
+    It is awaited, for its last event alone tells what it took. The engine sends that after the
+    step it is in, and its watchdog ends an engine whose step does not end.
+    """
+    inference.cancel(request_id)
+    try:
+        return next((event for event in stream if isinstance(event, Finished)), None)
+    except CaravanError:
+        return None  # whoever would hear the reason has gone
+
 
 class Answers:
     """The generations of one run. Used by the run's own thread alone, except `cancel`.
@@ -70,6 +90,7 @@ class Answers:
         self._events = events
         self._streams: dict[int, Iterator[type_answer_event]] = {}
         self._requests: set[str] = set()
+        self._begun: set[int] = set()
         self._promised: dict[int, int] = {}
         self._scores: dict[int, list[dict[str, Any]]] = {}
         self._cancelled = threading.Event()
@@ -89,9 +110,25 @@ class Answers:
             self._inference.cancel(request_id)
 
     def close(self) -> None:
-        """Let go of generations the app did not read to their end."""
+        """Break off generations the app did not read to their end, and count them."""
         for number in tuple(self._streams):
-            self._streams.pop(number).close()  # type: ignore[attr-defined]  # a generator
+            self._break_off(number)
+
+    def _break_off(self, number: int) -> None:
+        stream = self._streams.pop(number)
+        del self._promised[number]
+        # What was never asked for its first event never reached the engine.
+        if number in self._begun and (
+            end := broken_off(self._inference, self._request_id(number), stream)
+        ):
+            self._count(end)
+
+    def _count(self, end: Finished) -> None:
+        self.tally.add(end.usage)
+        self.tally.model = end.model or self.tally.model
+
+    def _request_id(self, number: int) -> str:
+        return f"{self._grant.run_id}-{number}"
 
     def _generation(self, payload: dict[str, Any], number: int) -> Generation:
         # Answers that are still being made count with all they may become.
@@ -111,7 +148,7 @@ class Answers:
         if schema is not None and not isinstance(schema, dict):
             raise Refused("llm.schema", "json_schema is a JSON Schema, an object.")
         return Generation(
-            request_id=f"{self._grant.run_id}-{number}",
+            request_id=self._request_id(number),
             app=self._grant.ident,
             person=self._grant.person,
             messages=prompts.messages(payload),
@@ -148,6 +185,10 @@ class Answers:
             raise
 
     def _next_of(self, handle: int, stream: Iterator[type_answer_event]) -> dict[str, Any]:
+        if self._cancelled.is_set():
+            self._break_off(handle)
+            return {"end": "cancelled"}
+        self._begun.add(handle)
         for event in stream:
             match event:
                 case Queued(position):
@@ -158,15 +199,14 @@ class Answers:
                     self._scores.setdefault(handle, []).append(prompts.score(event))
                 case ToolCall():
                     return {"tool_call": prompts.tool_call(event)}
-                case Finished(reason, usage, model):
-                    self.tally.add(usage)
-                    self.tally.model = model
+                case Finished(reason):
+                    self._count(event)
                     del self._streams[handle], self._promised[handle]
                     scores = self._scores.pop(handle, None)
                     return {"end": reason} | ({"logprobs": scores} if scores else {})
             if self._cancelled.is_set():
                 break
-        self._streams.pop(handle, None)
+        self._break_off(handle)
         return {"end": "cancelled"}
 
     def _complete(self, payload: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +237,7 @@ class Answers:
         return {"text": "".join(pieces), "reason": answer["end"], "usage": usage}
 
     def _embed(self, payload: dict[str, Any]) -> list[list[float]]:
-        request_id = f"{self._grant.run_id}-{len(self._requests)}"
+        request_id = self._request_id(len(self._requests))
         self._requests.add(request_id)
         embedded = self._inference.embed(
             Embedding(

@@ -65,14 +65,13 @@ def write(
 
 
 def _used(outcome: Outcome, desk: Desk) -> Amounts:
-    tally = desk.tally
     return Amounts(
         cpu_ms=outcome.cpu_ms,
         wall_ms=outcome.wall_ms,
         memory_mb_s=outcome.peak_memory_bytes * outcome.wall_ms // (2**20 * 1000),
         output_bytes=outcome.output_bytes,
         host_calls=outcome.host_calls,
-        llm_tokens=tally.prompt_tokens - tally.cached_tokens + tally.generated_tokens,
+        llm_tokens=desk.tally.charged_tokens,
         kv_bytes=desk.kv_bytes,
         egress_requests=desk.egress_requests,
     )

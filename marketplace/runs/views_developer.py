@@ -13,6 +13,7 @@ from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Invalid
 from marketplace.kernel.ids import RunId
 from marketplace.runs import budgets, prompts, queries
+from marketplace.runs.answers import Tally, broken_off
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.models import Run
 from marketplace.runs.settings import RunSettings
@@ -91,25 +92,33 @@ def _answer(
     person: budgets.Party,
 ) -> Iterator[sse.Event | None]:
     """The events of one answer; a refusal of the engine is one too, for the status is sent."""
-    number = 0
+    number, stream = 0, inference.generate(generation)
+    end: Finished | None = None
     try:
-        for event in inference.generate(generation):
+        for event in stream:
             number += 1
             match event:
                 case Piece(text):
                     yield sse.Event(number, "piece", {"text": text})
-                case Finished(reason, usage, _model):
-                    _charge(database, person, usage.generated_tokens)
+                case Finished(reason):
+                    end = event
                     yield sse.Event(number, "end", {"end": reason})
                 case _:
                     yield None
     except CaravanError as error:
         yield sse.Event(number + 1, "refused", {"code": error.rule, "message": error.message})
+    finally:
+        # Whoever hangs up before the end pays for what was made until then.
+        if end := end or broken_off(inference, generation.request_id, stream):
+            _charge(database, person, end)
 
 
-def _charge(database: Database, person: budgets.Party, tokens: int) -> None:
+def _charge(database: Database, person: budgets.Party, end: Finished) -> None:
+    tally = Tally()
+    tally.add(end.usage)
     with database.writing() as session:
-        budgets.charge(session, [person], Amounts(llm_tokens=tokens), now=utc_now())
+        used = Amounts(llm_tokens=tally.charged_tokens)
+        budgets.charge(session, [person], used, now=utc_now())
 
 
 def _told(run: Run, version: str, audits: AuditLogs) -> dict[str, Any]:

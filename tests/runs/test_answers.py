@@ -8,7 +8,14 @@ import pytest
 
 from marketplace.catalog.models import Release
 from marketplace.inference.fake import FakeInference
-from marketplace.inference.ports import ToolCall, Wants
+from marketplace.inference.ports import (
+    EngineGone,
+    Generation,
+    Piece,
+    ToolCall,
+    Wants,
+    type_answer_event,
+)
 from marketplace.infra.db import Database
 from marketplace.runs import events
 from marketplace.runs.prompts import MAX_PROMPT_CHARS
@@ -252,6 +259,8 @@ def test_cancelling_ends_an_answer(here: Stage, counter: Counter) -> None:
     counter.call("llm.next", handle=handle)
     counter.desk.cancel()
     assert counter.call("llm.next", handle=handle) == {"end": "cancelled"}
+    assert here.inference.status().active == 0
+    assert (counter.desk.tally.prompt_tokens, counter.desk.tally.generated_tokens) == (2, 1)
 
 
 def test_answers_that_nobody_read_to_the_end_are_let_go(here: Stage, counter: Counter) -> None:
@@ -259,6 +268,32 @@ def test_answers_that_nobody_read_to_the_end_are_let_go(here: Stage, counter: Co
     assert here.inference.status().active == 1
     counter.desk.close()
     assert here.inference.status().active == 0
+
+
+def test_an_answer_that_is_broken_off_is_counted_all_the_same(
+    here: Stage, counter: Counter
+) -> None:
+    asked = {**ASKED, "max_tokens": 20}
+    counter.call("llm.next", handle=counter.call("llm.open", **asked))
+    counter.call("llm.open", **asked)  # and one that never reached the model
+    counter.desk.close()
+    tally = counter.desk.tally
+    assert (tally.prompt_tokens, tally.generated_tokens, tally.model) == (2, 1, "Fake")
+    assert isinstance(here.inference, FakeInference)
+    assert len(here.inference.asked) == 1
+
+
+def test_an_engine_that_goes_while_an_answer_is_broken_off_takes_the_count_with_it(
+    here: Stage, counter: Counter
+) -> None:
+    def dying(_generation: Generation) -> Iterator[type_answer_event]:
+        yield Piece("one ")
+        raise EngineGone("The engine ended.")
+
+    here.inference.generate = dying  # type: ignore[method-assign]  # an engine that dies
+    counter.call("llm.next", handle=counter.call("llm.open", **ASKED))
+    counter.desk.close()
+    assert counter.desk.tally.generated_tokens == 0
 
 
 def test_a_forwarded_answer_goes_to_the_person_as_it_comes(counter: Counter) -> None:

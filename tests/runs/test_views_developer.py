@@ -51,6 +51,14 @@ def events(text: str) -> list[tuple[str, Any]]:
     ]
 
 
+def used_tokens(here: Stage, person_id: AccountId) -> int:
+    """What counts in a person's hour."""
+    party = budgets.person(person_id, RunSettings())
+    with here.database.reading() as session:
+        left = budgets.left(session, (party, party), now=utc_now())
+    return party.allowed.llm_tokens - left.llm_tokens
+
+
 def test_the_model_answers_piece_by_piece_and_counts_in_the_developers_hour(
     here: Stage, client: FlaskClient
 ) -> None:
@@ -65,10 +73,18 @@ def test_the_model_answers_piece_by_piece_and_counts_in_the_developers_hour(
     [asked] = here.inference.asked
     assert (asked.app, asked.person) == (views_developer.QUEUE, str(person_id))
     assert asked.max_tokens == views_developer.MOST_TOKENS
-    party = budgets.person(person_id, RunSettings())
-    with here.database.reading() as session:
-        left = budgets.left(session, (party, party), now=utc_now())
-    assert party.allowed.llm_tokens - left.llm_tokens == 2
+    assert used_tokens(here, person_id) == 3
+
+
+def test_whoever_hangs_up_pays_for_the_prompt_and_what_was_made(
+    here: Stage, client: FlaskClient
+) -> None:
+    person_id, headers = developer(here)
+    words = {"messages": [{"role": "user", "content": "one two three four"}]}
+    answer = client.post("/api/v1/model", json=words, headers=headers, buffered=False)
+    assert next(iter(answer.response))
+    answer.close()
+    assert used_tokens(here, person_id) == 5
 
 
 def test_an_hour_that_is_used_up_refuses_with_the_time_to_wait(
