@@ -90,10 +90,14 @@ class Conversation:
             self._selector.register(self._control, selectors.EVENT_READ, self._hear_zygote)
             while self._ending is None:
                 self._heed_stop()
-                # The runner's last words are read before the news of its death.
-                ready = [key.data for key, _ in self._selector.select(STOP_CHECK_S)]
-                for hear in sorted(ready, key=lambda each: each == self._hear_zygote):
-                    if self._ending is None:
+                ready = {key.data for key, _ in self._selector.select(STOP_CHECK_S)}
+                # That it has begun is read before the runner's first words, and those that are
+                # its last before the news of its death.
+                first, second = self._hear_runner, self._hear_zygote
+                if not self._started_at:
+                    first, second = second, first
+                for hear in (first, second):
+                    if hear in ready and self._ending is None:
                         hear()
         if self._started_at:
             self._ending.wall_ms = int(

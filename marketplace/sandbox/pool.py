@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from marketplace.sandbox import wire
@@ -260,11 +261,15 @@ class Pool:
         now = time.monotonic()
         runner.deadline = now + peer.wall_ms / 1000
         self._busy.add(runner)
-        socket.send_fds(runner.inbox, [b"!"], peer.handed[:1])
-        self._close_handed(peer)
         wants_code = bool(peer.release) and self._hothouse.ran(peer.release, now=now)
+        # Before the runner has its job: what a quick one says must not come first.
         started = {"t": "started", "is_prepared": bool(runner.release), "wants_code": wants_code}
         self._tell(peer, started)
+        if peer.handed:
+            # One that died while it waited is buried soon, and the store is told.
+            with suppress(BrokenPipeError):
+                socket.send_fds(runner.inbox, [b"!"], peer.handed[:1])
+            self._close_handed(peer)
 
     def _end_overdue(self) -> None:
         now = time.monotonic()
