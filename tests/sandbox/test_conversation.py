@@ -54,8 +54,9 @@ def test_a_run_that_is_over_before_its_start_is_heard_of_was_started(stack: Exit
 
 
 def test_last_words_come_before_the_news_of_a_death(stack: ExitStack) -> None:
-    here = Talk(stack, {})
-    here.zygote.sendall(wire.pack(STARTED))
+    here = Talk(stack, {"app.py": bytes(AHEAD_BYTES)})
+    here.talk.open(here.given)
+    here.zygote.sendall(wire.pack({**STARTED, "is_prepared": False}))
     ended: list[Ending] = []
     thread = threading.Thread(target=lambda: ended.append(here.talk.hold()))
     thread.start()
