@@ -55,6 +55,9 @@ def count(session: Session, name: str, limit: Limit, *, now: datetime) -> None:
 
     Raises: TooManyAttempts, with the seconds until the oldest attempt no longer counts.
     """
+    if session.get_bind().dialect.name == "postgresql":
+        # Attempts that come together are counted one after the other; SQLite has one writer.
+        session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
     since = now - timedelta(seconds=limit.window_s)
     made, oldest = session.exec(
         select(func.count(), func.min(SignInAttempt.at)).where(

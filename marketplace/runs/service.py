@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from marketplace.accounts.models import Account
 from marketplace.billing import queries as billing
 from marketplace.catalog import channels
 from marketplace.catalog.models import App, Release
@@ -70,6 +71,10 @@ def start(
         is_scheduled: whether no person is there to see it.
     Raises: TooManyRuns, BudgetSpent, and what `check` raises.
     """
+    # Runs that one person starts together are counted one after the other. SQLite ignores the lock
+    # and has one writer. It comes before every row that points at the account: two transactions
+    # with such a row would wait for each other.
+    session.exec(select(Account.id).where(Account.id == person_id).with_for_update(key_share=True))
     release, schema = check(
         session,
         app,

@@ -7,7 +7,9 @@ from sqlmodel import Session, select
 
 from marketplace.accounts import limits
 from marketplace.accounts.models import SignInAttempt
+from marketplace.infra.db import Database
 from tests.factories.accounts import NOON
+from tests.factories.rivals import refusal_of_the_second
 
 THREE = limits.Limit(most=3, window_s=60)
 
@@ -35,6 +37,15 @@ def test_old_attempts_do_not_pile_up(session: Session) -> None:
     limits.count(session, "one", THREE, now=NOON)
     limits.count(session, "two", THREE, now=NOON + timedelta(hours=2))
     assert [row.subject for row in session.exec(select(SignInAttempt)).all()] == ["two"]
+
+
+def test_attempts_that_come_together_are_counted_too(empty_database: Database) -> None:
+    one = limits.Limit(most=1, window_s=60)
+    name = limits.subject("sign-in e-mail", "lina@example.org")
+    refusal = refusal_of_the_second(
+        empty_database, lambda session: limits.count(session, name, one, now=NOON)
+    )
+    assert isinstance(refusal, limits.TooManyAttempts)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from sqlmodel import Session, select
 from marketplace.billing.models import OrderState
 from marketplace.catalog.models import App, Release, ReleaseState
 from marketplace.infra.blobs import Blobs
+from marketplace.infra.db import Database
 from marketplace.kernel.ids import AccountId, RunId, new_id
 from marketplace.runs import consent, service
 from marketplace.runs.models import NEXT_STATES, Consent, IllegalMove, Run, RunState
@@ -16,6 +17,7 @@ from marketplace.runs.settings import RunSettings
 from tests.factories.accounts import NOON, make_account
 from tests.factories.billing import make_order
 from tests.factories.catalog import make_app, make_product, make_release
+from tests.factories.rivals import refusal_of_the_second
 from tests.factories.runs import EVERY_PERMISSION, VAULT, make_run, make_runnable
 
 
@@ -107,6 +109,18 @@ def test_a_person_has_only_so_many_runs_at_once(
     assert start(session, app, make_account(session).id).state is RunState.QUEUED
     second.move_to(RunState.STOPPED, now=NOON)
     assert start(session, app, person).state is RunState.QUEUED
+
+
+def test_runs_that_are_started_together_are_counted_too(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    with empty_database.writing() as session:
+        app, person_id = make_runnable(session, Blobs(tmp_path)), make_account(session).id
+    one = RunSettings(at_once_per_person=1)
+    refusal = refusal_of_the_second(
+        empty_database, lambda session: start(session, app, person_id, settings=one)
+    )
+    assert isinstance(refusal, service.TooManyRuns)
 
 
 def test_a_run_belongs_to_its_person_alone(session: Session, app: App, person: AccountId) -> None:
