@@ -45,7 +45,7 @@ from marketplace.infra import mail
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.infra.egress import Egress
-from marketplace.infra.jobs import Handler
+from marketplace.infra.jobs import Handler, Worker
 from marketplace.infra.vault import Vault
 from marketplace.publishing import views as publishing_views
 from marketplace.publishing import views_listing as listing_views
@@ -201,7 +201,9 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(feeds_views.bp)
     app.register_blueprint(ratings_views.blueprint(billing_queries.has_bought))
     app.register_blueprint(
-        publishing_views.blueprint(store, billing_queries.earned, review_queries.findings)
+        publishing_views.blueprint(
+            store, settings.publishing, billing_queries.earned, review_queries.findings
+        )
     )
     app.register_blueprint(listing_views.bp)
     app.register_blueprint(review_views.blueprint(store))
@@ -295,17 +297,26 @@ def patient(
     )
 
 
-def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
-    """Job name → what does it, of every room."""
+def workers(settings: Settings, database: Database) -> tuple[Worker, Worker]:
+    """Who does the checks of releases, and who every other job; each needs a thread of its own.
+
+    Checks run code of strangers, for minutes where it is slow. Payments and letters must not
+    wait for that.
+    """
+    checks = review_jobs.handlers(
+        RunnerClient(settings.socket("runners"), settings.cache_dir()),
+        blobs(settings),
+        settings.review,
+        settings.sandbox,
+        Registry(settings.folder / "models", settings.demo_model).chosen_file,
+    )
+    others = Worker(database, _job_handlers(settings), _job_schedules())
+    return Worker(database, checks), others
+
+
+def _job_handlers(settings: Settings) -> dict[str, Handler]:
     return {
         **mail.handlers(settings.mail, settings.folder / "mail"),
-        **review_jobs.handlers(
-            RunnerClient(settings.socket("runners"), settings.cache_dir()),
-            blobs(settings),
-            settings.review,
-            settings.sandbox,
-            Registry(settings.folder / "models", settings.demo_model).chosen_file,
-        ),
         **accounts_jobs.handlers(
             exports(settings), [catalog_leaving.farewell, traces(settings).farewell]
         ),
@@ -317,8 +328,7 @@ def job_handlers(settings: Settings, database: Database) -> dict[str, Handler]:
     }
 
 
-def job_schedules() -> dict[str, float]:
-    """Job name → seconds between two runs, of every room."""
+def _job_schedules() -> dict[str, float]:
     rooms = (mail, accounts_jobs, catalog_jobs, ads_jobs, runs_jobs)
     return {name: every_s for room in rooms for name, every_s in room.schedules().items()}
 

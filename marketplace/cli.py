@@ -25,7 +25,6 @@ from marketplace.admin.seeding import planting
 from marketplace.catalog import editorial
 from marketplace.infra import log, migrations
 from marketplace.infra.db import Database, is_disk_full
-from marketplace.infra.jobs import Worker
 from marketplace.infra.supervise import FORK, Supervisor
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Forbidden
@@ -147,7 +146,11 @@ def _work(settings: Settings) -> None:
     clock = composition.clock(settings, database)
     stage = composition.stage(settings, database)
     with stopping() as stop:
-        beside = [threading.Thread(target=clock.run, args=(stop,), name="clock")]
+        checks, others = composition.workers(settings, database)
+        beside = [
+            threading.Thread(target=clock.run, args=(stop,), name="clock"),
+            threading.Thread(target=checks.run, args=(stop,), name="checks"),
+        ]
         if settings.runs.measures:
             measuring = threading.Thread(
                 target=rehearsal.keep_measuring, args=(stage, stop), name="rehearsals"
@@ -155,11 +158,7 @@ def _work(settings: Settings) -> None:
             beside.append(measuring)
         for thread in beside:
             thread.start()
-        Worker(
-            database,
-            composition.job_handlers(settings, database),
-            composition.job_schedules(),
-        ).run(stop)
+        others.run(stop)
         for thread in beside:
             thread.join()
     database.close()

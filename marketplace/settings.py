@@ -20,6 +20,7 @@ from marketplace.inference.settings import InferenceSettings
 from marketplace.infra.egress import EgressSettings
 from marketplace.infra.mail import MailSettings
 from marketplace.kernel.errors import Invalid
+from marketplace.publishing.settings import PublishingSettings
 from marketplace.review.settings import ReviewSettings
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.settings import SandboxSettings
@@ -71,6 +72,9 @@ class Settings(BaseSettings):
     egress: EgressSettings = Field(EgressSettings(), description="Web requests of apps.")
     inference: InferenceSettings = Field(InferenceSettings(), description="The shared model.")
     sandbox: SandboxSettings = Field(SandboxSettings(), description="The runners of apps.")
+    publishing: PublishingSettings = Field(
+        PublishingSettings(), description="What developers may hand in."
+    )
     review: ReviewSettings = Field(ReviewSettings(), description="What a release must pass.")
     runs: RunSettings = Field(RunSettings(), description="Runs of apps.")
 

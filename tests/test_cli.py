@@ -12,6 +12,7 @@ import structlog
 from click.testing import CliRunner, Result
 from sqlalchemy.exc import OperationalError
 
+from marketplace import app as composition
 from marketplace import cli, settings
 from marketplace.infra import migrations
 from marketplace.infra.db import Database
@@ -48,6 +49,14 @@ def test_the_doctor_speaks_json() -> None:
     assert findings["Runners"]["level"] == "bad"
     assert all(set(found) == {"subject", "level", "message"} for found in findings.values())
     assert result.exit_code == 1
+
+
+def test_code_of_strangers_holds_up_no_payment_and_no_letter(own_store: Path) -> None:
+    database = Database(f"sqlite:///{own_store / 'store.db'}")
+    checks, others = composition.workers(settings.Settings(), database)
+    assert checks.names == {"review.check_release"}
+    assert "billing.handle_event" in others.names
+    assert not checks.names & others.names
 
 
 def test_migrating_twice_changes_nothing() -> None:

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -110,13 +110,13 @@ def enqueue(
     )
 
 
-def _due(names: set[str], now: datetime) -> ColumnElement[bool]:
+def _due(names: Collection[str], now: datetime) -> ColumnElement[bool]:
     waiting = (col(Job.state) == JobState.QUEUED) & (col(Job.run_at) <= now)
     silent = (col(Job.state) == JobState.RUNNING) & (col(Job.leased_until) < now)
     return col(Job.name).in_(names) & or_(waiting, silent)
 
 
-def claim(session: Session, *, worker: str, names: set[str], now: datetime) -> Job | None:
+def claim(session: Session, *, worker: str, names: Collection[str], now: datetime) -> Job | None:
     """Lease the oldest due job, or one whose worker fell silent, for thirty seconds.
 
     Effects: a job whose workers fell silent too often is failed instead: it may be what kills
@@ -143,7 +143,7 @@ def claim(session: Session, *, worker: str, names: set[str], now: datetime) -> J
     return job
 
 
-def any_due(session: Session, *, names: set[str], now: datetime) -> bool:
+def any_due(session: Session, *, names: Collection[str], now: datetime) -> bool:
     """Whether there is work of these kinds, without taking the write gate to see."""
     return session.exec(select(Job.id).where(_due(names, now)).limit(1)).first() is not None
 
@@ -166,14 +166,17 @@ class Worker:
         self._handlers = handlers
         self._schedules = schedules or {}
         self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self.names = frozenset(handlers)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; a job under way is finished first."""
         while not stop.is_set():
             try:
                 worked = self.step(utc_now())
-            except (SQLAlchemyError, DatabaseBusy):
-                log.exception("worker.database_failed")
+            except Exception:
+                # Whatever it was (no database, no thread, no disk), a worker that is gone would
+                # be missed by nobody before its jobs are.
+                log.exception("worker.failed")
                 stop.wait(1.0)
                 continue
             if not worked:
@@ -183,16 +186,18 @@ class Worker:
         """Do one due job. Returns: whether there was one."""
         self._enqueue_scheduled(now)
         with self._database.reading() as session:
-            if not any_due(session, names=set(self._handlers), now=now):
+            if not any_due(session, names=self.names, now=now):
                 return False
         with self._database.writing() as session:
-            job = claim(session, worker=self._name, names=set(self._handlers), now=now)
+            job = claim(session, worker=self._name, names=self.names, now=now)
         if job is None:
             return False
         self._do(job, now)
         return True
 
     def _enqueue_scheduled(self, now: datetime) -> None:
+        if not self._schedules:
+            return
         with self._database.reading() as session:
             known = {row.name: row.next_at for row in session.exec(select(Schedule)).all()}
         due = [name for name in self._schedules if known.get(name, now) <= now]

@@ -1,7 +1,8 @@
 """Uploads become releases that wait for their checks."""
 
+import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from caravan.bundle import Bundle
 from sqlalchemy import func
@@ -20,6 +21,7 @@ from marketplace.web.i18n import gettext as _
 HOUSE_PREFIX = "caravan."
 MOST_WAITING = 20
 RETRY_S = 3600
+DAY = timedelta(days=1)
 
 
 class ReservedIdent(Forbidden):
@@ -50,12 +52,21 @@ class TooManyWaiting(Limited):
     """The publisher's releases that wait are as many as one publisher may have waiting."""
 
 
+class TooManyUploads(Limited):
+    """The publisher uploaded as many releases as one publisher may in a day."""
+
+
 @dataclass(frozen=True)
 class Publisher:
-    """Who uploads."""
+    """Who uploads.
+
+    Args:
+        uploads_a_day: how many releases they may upload in 24 hours; None: any number.
+    """
 
     id: AccountId
     is_operator: bool
+    uploads_a_day: int | None = None
 
 
 def submit(
@@ -75,12 +86,13 @@ def submit(
         data: the bundle as it came.
         channel: who gets it once it is published.
     Returns: the release, CHECKING or that beta one, in the caller's still uncommitted transaction.
-    Raises: BadBundle, HugeBundle, TooManyWaiting, ReservedIdent, NotYourApp, TakenMeanwhile,
-        DuplicateVersion, OldVersion, NothingStable.
+    Raises: BadBundle, HugeBundle, TooManyWaiting, TooManyUploads, ReservedIdent, NotYourApp,
+        TakenMeanwhile, DuplicateVersion, OldVersion, NothingStable.
     Effects: two blobs, and the job `review.check_release`; nothing at all when it is refused.
     """
     bundle = bundles.opened(data)
     _check_room(session, publisher)
+    _check_day(session, publisher, now=now)
     app = _app_for(session, publisher, bundle, now=now)
     if channel is Channel.BETA:
         if app.current_release_id is None:
@@ -162,6 +174,29 @@ def _check_room(session: Session, publisher: Publisher) -> None:
             _("%(n)s of your releases wait already. Come back when some are decided.", n=waiting),
             retry_after_s=RETRY_S,
             rule="release.too-many-waiting",
+        )
+
+
+def _check_day(session: Session, publisher: Publisher, *, now: datetime) -> None:
+    # Each upload is compiled and imported, which may take the checks minutes that others wait.
+    most = publisher.uploads_a_day
+    if most is None:
+        return
+    newest = session.exec(
+        select(Release.created_at)
+        .where(Release.publisher_id == publisher.id, col(Release.created_at) > now - DAY)
+        .order_by(col(Release.created_at).desc())
+        .limit(most)
+    ).all()
+    if len(newest) == most:
+        raise TooManyUploads(
+            _(
+                "You uploaded %(n)s releases in the last 24 hours, as many as one developer may. "
+                "Try your next one with `caravan check` meanwhile, and publish it later.",
+                n=most,
+            ),
+            retry_after_s=math.ceil((newest[-1] + DAY - now).total_seconds()),
+            rule="release.too-many-uploads",
         )
 
 

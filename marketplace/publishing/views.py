@@ -24,6 +24,7 @@ from marketplace.publishing import queries, service
 from marketplace.publishing.pages import Portal, UploadForm
 from marketplace.publishing.queries import EarnedBy, Findings
 from marketplace.publishing.service import Publisher
+from marketplace.publishing.settings import PublishingSettings
 from marketplace.web.auth import actor, actor_id, developer_only, known_actor
 from marketplace.web.edge import db, status_of
 from marketplace.web.i18n import gettext as _
@@ -39,7 +40,9 @@ class NoChannel(Invalid):
     """The request names a channel that no release can have."""
 
 
-def blueprint(blobs: Blobs, earned_by: EarnedBy, findings: Findings) -> Blueprint:
+def blueprint(
+    blobs: Blobs, settings: PublishingSettings, earned_by: EarnedBy, findings: Findings
+) -> Blueprint:
     """The portal's pages and API.
 
     Args:
@@ -64,7 +67,11 @@ def blueprint(blobs: Blobs, earned_by: EarnedBy, findings: Findings) -> Blueprin
                 rule="release.channel",
             )
         person = known_actor()
-        publisher = Publisher(person.id, is_operator=person.is_operator)
+        publisher = Publisher(
+            person.id,
+            is_operator=person.is_operator,
+            uploads_a_day=settings.uploads_a_day,
+        )
         return service.submit(
             db(), publisher, data, channel=Channel(channel), blobs=blobs, now=utc_now()
         )

@@ -217,9 +217,14 @@ def test_a_beat_that_fails_does_not_end_the_job(
 
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize(
-    "error", [OperationalError("SELECT", {}, Exception("gone")), DatabaseBusy("Busy.")]
+    "error",
+    [
+        OperationalError("SELECT", {}, Exception("gone")),
+        DatabaseBusy("Busy."),
+        RuntimeError("can't start new thread"),
+    ],
 )
-def test_a_worker_outlives_a_database_that_is_away(
+def test_a_worker_outlives_a_machine_that_has_nothing_left(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     stop = threading.Event()

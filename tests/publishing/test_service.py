@@ -1,6 +1,8 @@
 """Submitting: who may publish which id and version, and what is left when they may not."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,26 @@ def test_texts_and_products_wait_for_the_verdict(
     submit(session, lina, blobs, bundle_bytes(more=PRODUCT))
     assert session.exec(select(Product)).all() == []
     assert session.exec(select(ListingText)).all() == []
+
+
+def test_a_developer_uploads_so_many_releases_in_a_day(
+    session: Session, lina: Account, blobs: Blobs, tmp_path: Path
+) -> None:
+    lina_today = replace(publisher_of(lina), uploads_a_day=2)
+
+    def upload(version: str, after: timedelta) -> Release:
+        data = bundle_bytes(version=version)
+        return service.submit(session, lina_today, data, blobs=blobs, now=NOON + after)
+
+    upload("1.0.0", timedelta())
+    # One that was turned down has been checked too.
+    upload("1.1.0", timedelta(hours=2)).state = ReleaseState.REJECTED
+    before = left(session, blobs, tmp_path)
+    with pytest.raises(service.TooManyUploads, match="2 releases in the last 24") as refused:
+        upload("1.2.0", timedelta(hours=23))
+    assert refused.value.retry_after_s == 3600
+    assert left(session, blobs, tmp_path) == before
+    upload("1.2.0", timedelta(hours=24))
 
 
 def test_an_upload_changes_nothing_that_people_see(

@@ -17,6 +17,7 @@ from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.publishing import views, views_listing
+from marketplace.publishing.settings import PublishingSettings
 from marketplace.review.queries import findings
 from tests.factories.accounts import make_account, make_token
 from tests.factories.catalog import make_listed
@@ -30,7 +31,7 @@ def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     blobs = Blobs(tmp_path_factory.mktemp("blobs"))
     return make_store(
         database,
-        views.blueprint(blobs, lambda *_: {}, findings),
+        views.blueprint(blobs, PublishingSettings(uploads_a_day=3), lambda *_: {}, findings),
         views_listing.bp,
         catalog__app="/apps/<ident>",
         catalog__icon="/apps/<ident>/icon",
@@ -148,6 +149,17 @@ def test_without_a_valid_token_nothing_is_taken(
 ) -> None:
     assert post(client, bundle_bytes(), headers).status_code in {401, 403}
     assert rows(database) == 0
+
+
+def test_a_developer_who_uploads_again_and_again_is_told_when_to_come_back(
+    client: FlaskClient, database: Database
+) -> None:
+    headers = token(database)
+    for number in range(3):
+        assert post(client, bundle_bytes(version=f"1.{number}.0"), headers).status_code == 201
+    answer = post(client, bundle_bytes(version="1.3.0"), headers)
+    assert (answer.status_code, answer.json["rule"]) == (429, "release.too-many-uploads")
+    assert 86_000 < int(answer.headers["Retry-After"]) <= 86_400
 
 
 def test_a_shopper_is_no_developer(client: FlaskClient, database: Database) -> None:
