@@ -111,6 +111,8 @@ NEXT_STATES: Mapping[OrderState, frozenset[OrderState]] = {
 }
 # While one of these stands, the same person cannot order the same product again.
 LIVE = "state IN ('awaiting', 'paid')"
+# What a product unlocks that an app needs to run.
+WHOLE_APP = "app"
 
 
 class IllegalMove(Conflict):
@@ -118,7 +120,10 @@ class IllegalMove(Conflict):
 
 
 class Order(SQLModel, table=True):
-    """One person buys one product, at the price and the shares of that moment."""
+    """One person buys one product, at the price and the shares of that moment.
+
+    `unlocks` is what the product opened then, `app` or `feature`; a later release may change it.
+    """
 
     __tablename__ = "billing_order"
     __table_args__ = (
@@ -143,6 +148,7 @@ class Order(SQLModel, table=True):
     )
     product_id: ProductId = Field(sa_type=Uuid, foreign_key="catalog_product.id")
     product_name: str = Field(max_length=200)
+    unlocks: str = Field(max_length=20, sa_column_kwargs={"server_default": WHOLE_APP})
     app_id: AppId = Field(sa_type=Uuid, foreign_key="catalog_app.id", index=True)
     developer_id: AccountId = Field(
         sa_type=Uuid, foreign_key="accounts_account.id", sa_column_kwargs=tie(Tie.SHARED)

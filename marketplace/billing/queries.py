@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import func
+from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 
 from marketplace.billing import ledger, service, words
 from marketplace.billing.ledger import totals
 from marketplace.billing.models import (
+    WHOLE_APP,
     Entitlement,
     LedgerEntry,
     LedgerTransaction,
@@ -40,7 +41,6 @@ from marketplace.kernel.paging import Page
 from marketplace.web.auth import Actor
 
 ROWS_A_PAGE = 25
-WHOLE_APP = "app"
 
 
 def entitled(session: Session, person_id: AccountId, app_id: AppId, product_key: str) -> bool:
@@ -83,14 +83,16 @@ def product_needed(session: Session, person_id: AccountId | None, app_id: AppId)
         return product
     if _owns(session, person_id, app_id):
         return None
-    # Whoever paid for the whole app keeps it, also when that product is no longer sold.
+    # Whoever paid for the whole app keeps it, also when that product is no longer sold or opens
+    # less by now; one that opens all of it by now opens it for those too who bought a part.
     paid = session.exec(
         select(Entitlement.id)
         .join(Product, col(Product.id) == col(Entitlement.product_id))
+        .join(Order, col(Order.id) == col(Entitlement.order_id))
         .where(
             Entitlement.person_id == person_id,
             Entitlement.app_id == app_id,
-            Product.unlocks == WHOLE_APP,
+            or_(col(Product.unlocks) == WHOLE_APP, col(Order.unlocks) == WHOLE_APP),
             col(Entitlement.revoked_at).is_(None),
         )
     ).first()

@@ -117,6 +117,7 @@ def checkout(
         buyer_id=buyer_id,
         product_id=product_id,
         product_name=product.name,
+        unlocks=product.unlocks,
         app_id=app.id,
         developer_id=app.owner_id,
         amount_micros=product.price_micros,

@@ -130,6 +130,21 @@ def test_what_is_not_on_sale_cannot_be_ordered(session: Session) -> None:
             )
 
 
+@pytest.mark.parametrize(
+    ("bought", "now_unlocks"), [("app", "feature"), ("feature", "app"), ("feature", "feature")]
+)
+def test_a_product_that_opens_something_else_by_now_takes_nothing_from_its_buyers(
+    session: Session, bought: str, now_unlocks: str
+) -> None:
+    product = make_product_for_sale(session, unlocks=bought)
+    order = make_order(session, product=product, state=OrderState.PAID)
+    product.unlocks = now_unlocks
+    other = make_product_for_sale(session, app_id=product.app_id, key="other")
+    needed = queries.product_needed(session, order.buyer_id, order.app_id)
+    is_open = "app" in {bought, now_unlocks}
+    assert needed == (None if is_open else other)
+
+
 def test_a_visitor_is_told_what_the_app_needs(session: Session) -> None:
     product = make_product_for_sale(session)
     assert queries.product_needed(session, None, product.app_id) == product
