@@ -80,6 +80,7 @@ from marketplace.web import csp, csrf, edge, i18n, page_cache, templating
 from marketplace.web import help as help_page
 from marketplace.web.auth import actor
 from marketplace.web.i18n import gettext as _
+from marketplace.web.sse import Streams
 
 PING_TIMEOUT_S = 2
 
@@ -166,7 +167,7 @@ def create_app(settings: Settings) -> Flask:
     engine = language_model(settings)
     sandbox = RunnerClient(settings.socket("runners"), settings.cache_dir())
     (logs, audits), files = run_logs(settings), run_files(settings)
-    secrets = vault(settings)
+    secrets, streams = vault(settings), Streams(settings.web.streams_per_person)
     executor = run_executor(settings, database, engine, sandbox)
     app.extensions["executor"] = executor
 
@@ -211,11 +212,15 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(billing_views.bp)
     app.register_blueprint(ads_views.bp)
     starter = Starter(executor, files, settings.runs, secrets)
-    app.register_blueprint(runs_views.blueprint(database, logs, executor.questions, starter))
+    app.register_blueprint(
+        runs_views.blueprint(database, logs, executor.questions, starter, streams)
+    )
     app.register_blueprint(shares_views.bp)
     app.register_blueprint(api_views.blueprint(starter))
     app.register_blueprint(audit_views.blueprint(audits))
-    app.register_blueprint(developer_views.blueprint(database, engine, audits, settings.runs))
+    app.register_blueprint(
+        developer_views.blueprint(database, engine, audits, settings.runs, streams)
+    )
     app.register_blueprint(consent_views.blueprint(executor))
     app.register_blueprint(settings_views.blueprint(secrets))
     app.register_blueprint(admin_views.blueprint(patient(settings, database, engine, sandbox)))

@@ -39,7 +39,11 @@ from marketplace.web.i18n import current_locale
 
 
 def blueprint(
-    database: Database, logs: EventLogs, questions: Questions, starter: Starter
+    database: Database,
+    logs: EventLogs,
+    questions: Questions,
+    starter: Starter,
+    streams: sse.Streams,
 ) -> Blueprint:
     """The runs room's pages, over the executor of this process."""
     bp = Blueprint("runs", __name__)
@@ -103,7 +107,7 @@ def blueprint(
             settings=starter.settings,
             after=sse.last_event_id(),
         )
-        return sse.stream(drawn)
+        return streams.send(actor_id(), drawn)
 
     @bp.post("/runs/<uuid:run_id>/answers")
     @signed_in_only

@@ -35,7 +35,11 @@ class BadPrompt(Invalid):
 
 
 def blueprint(
-    database: Database, inference: Inference, audits: AuditLogs, settings: RunSettings
+    database: Database,
+    inference: Inference,
+    audits: AuditLogs,
+    settings: RunSettings,
+    streams: sse.Streams,
 ) -> Blueprint:
     """The API of developers at work; each answer counts in the developer's own hour."""
     bp = Blueprint("developer", __name__)
@@ -48,7 +52,7 @@ def blueprint(
         generation = _generation(request.get_json(silent=True), str(person_id))
         person = budgets.person(person_id, settings)
         budgets.check(db(), [person], now=utc_now())
-        return sse.stream(_answer(database, inference, generation, person))
+        return streams.send(person_id, _answer(database, inference, generation, person))
 
     @bp.get("/api/v1/apps/<ident>/runs")
     @developer_only

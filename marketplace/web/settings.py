@@ -19,6 +19,9 @@ class WebSettings(BaseModel):
     )
     workers: int = Field(1, ge=1, description="Web processes; one serves about 200 streams.")
     threads: int = Field(256, ge=16, description="Threads of each web process.")
+    streams_per_person: int = Field(
+        8, ge=1, description="Streams one person may follow at once in one web process."
+    )
     page_cache_s: float = Field(
         5,
         ge=0,

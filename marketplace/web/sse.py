@@ -1,11 +1,22 @@
 """Server-sent events: one response that goes on."""
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, request, stream_with_context
+
+from marketplace.kernel.errors import Limited
+from marketplace.kernel.ids import AccountId
+from marketplace.web.i18n import gettext as _
+
+RETRY_S = 5
+
+
+class TooManyStreams(Limited):
+    """This person follows as many streams as one person may."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +49,48 @@ def _wire(events: Iterator[Event | None]) -> Iterator[str]:
             yield f"id: {event.id}\nevent: {event.name}\ndata: {data}\n\n"
 
 
-def stream(events: Iterator[Event | None]) -> Response:
-    """Send events as they come; None sends a heartbeat.
+class Streams:
+    """The streams of this process: each holds a thread, so a person has only a few at a time."""
 
-    The iterator runs after the request's session is closed, so it must not use `db()`; the
-    request itself, and with it the language, is still at hand.
-    """
-    response = Response(stream_with_context(_wire(events)), mimetype="text/event-stream")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"
-    return response
+    def __init__(self, most_per_person: int) -> None:
+        self._most = most_per_person
+        self._lock = threading.Lock()
+        self._open: set[tuple[AccountId, object]] = set()
+
+    def send(self, person_id: AccountId, events: Iterator[Event | None]) -> Response:
+        """Send events to a person as they come; None sends a heartbeat.
+
+        The iterator runs after the request's session is closed, so it must not use `db()`; the
+        request itself, and with it the language, is still at hand.
+
+        Raises: TooManyStreams.
+        """
+        texts = self._counted(person_id, _wire(events))
+        # A generator that has begun comes to its `finally` whatever becomes of it: the stream
+        # ends, the reader leaves, or the answer is dropped before its first byte.
+        next(texts)
+        response = Response(stream_with_context(texts), mimetype="text/event-stream")
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Accel-Buffering"] = "no"
+        return response
+
+    def _counted(self, person_id: AccountId, texts: Iterator[str]) -> Iterator[str]:
+        held = (person_id, object())
+        with self._lock:
+            if sum(holder == person_id for holder, _each in self._open.copy()) >= self._most:
+                raise TooManyStreams(
+                    _(
+                        "You follow %(n)s streams at once, as many as one person may. Close a page "
+                        "that is still running, or wait until it is done.",
+                        n=self._most,
+                    ),
+                    retry_after_s=RETRY_S,
+                    rule="streams.too-many",
+                )
+            self._open.add(held)
+        try:
+            yield ""
+            yield from texts
+        finally:
+            # Without the lock: the collector may come here while this thread holds it.
+            self._open.discard(held)

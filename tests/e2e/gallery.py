@@ -24,6 +24,7 @@ from marketplace.runs import (
 )
 from marketplace.runs.pages import Panel
 from marketplace.web.auth import actor
+from marketplace.web.sse import Streams
 from tests.factories.pages import make_store
 from tests.factories.runs import VAULT, Stage, stage
 
@@ -115,7 +116,7 @@ def _pages(here: Stage) -> Flask:
         here.database,
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
         views_ratings.blueprint(billing.has_bought),
-        views.blueprint(here.database, here.logs, here.questions, here.starter),
+        views.blueprint(here.database, here.logs, here.questions, here.starter, Streams(8)),
         views_audit.blueprint(here.audits),
         views_consent.blueprint(here.executor),
         views_settings.blueprint(VAULT),

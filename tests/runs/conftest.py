@@ -24,6 +24,7 @@ from marketplace.runs import (
 )
 from marketplace.runs.pages import Panel
 from marketplace.web.auth import actor
+from marketplace.web.sse import Streams
 from tests.factories.pages import make_store, sign_in
 from tests.factories.runs import VAULT, Stage, stage
 
@@ -50,7 +51,7 @@ def app(here: Stage) -> Flask:
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
         views_channels.bp,
         views_ratings.blueprint(billing.has_bought),
-        views.blueprint(here.database, here.logs, here.questions, here.starter),
+        views.blueprint(here.database, here.logs, here.questions, here.starter, Streams(8)),
         views_api.blueprint(here.starter),
         views_audit.blueprint(here.audits),
         views_consent.blueprint(here.executor),

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from marketplace.kernel.ids import AccountId
 from marketplace.runs import budgets, views_developer
 from marketplace.runs.settings import RunSettings
 from marketplace.sandbox.budgets import Amounts
+from marketplace.web.sse import Streams
 from tests.factories.accounts import make_account, make_token
 from tests.factories.pages import make_store
 from tests.factories.runs import Stage, stage
@@ -30,7 +33,9 @@ def here(empty_database: Database, tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 def client(here: Stage) -> FlaskClient:
-    room = views_developer.blueprint(here.database, here.inference, here.audits, RunSettings())
+    room = views_developer.blueprint(
+        here.database, here.inference, here.audits, RunSettings(), Streams(2)
+    )
     return make_store(here.database, room, publishing__portal="/portal/").test_client()
 
 
@@ -116,12 +121,25 @@ def test_a_prompt_that_is_none_is_refused(
     assert (answer.status_code, answer.get_json()["rule"]) == (422, rule)
 
 
+def test_a_developer_has_only_a_few_answers_at_once(here: Stage, client: FlaskClient) -> None:
+    _, headers = developer(here)
+    contexts = [copy_context() for _ in range(2)]
+    ask = partial(client.post, "/api/v1/model", json=ASKED, headers=headers)
+    held = [context.run(ask) for context in contexts]
+    refused = ask()
+    assert (refused.status_code, refused.get_json()["rule"]) == (429, "streams.too-many")
+    for context, answer in zip(contexts, held, strict=True):
+        context.run(answer.close)
+
+
 def test_a_store_without_a_model_says_so_in_the_stream(
     empty_database: Database, tmp_path: Path
 ) -> None:
     silent = FakeInference(why_not="There is no model here.")
     with stage(empty_database, tmp_path, inference=silent) as here:
-        room = views_developer.blueprint(here.database, silent, here.audits, RunSettings())
+        room = views_developer.blueprint(
+            here.database, silent, here.audits, RunSettings(), Streams(2)
+        )
         client = make_store(here.database, room).test_client()
         answer = client.post("/api/v1/model", json=ASKED, headers=developer(here)[1])
         [(name, data)] = events(answer.text)
