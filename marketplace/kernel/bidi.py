@@ -13,8 +13,10 @@ END_OF_EMBEDDING = "\u202c"
 END_OF_ISOLATE = "\u2069"
 FIRST_STRONG = "\u2068"
 # What ends a paragraph ends everything that was opened in it.
-PARAGRAPH_ENDS = frozenset("\n\r\x1c\x1d\x1e\x85\u2029")
-CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+PARAGRAPH_ENDS = frozenset("\n\r\x1c\x1d\x1e\x85")
+# These break a line wherever they stand; a line feed does so only where lines are kept.
+SEPARATORS = str.maketrans("\u2028\u2029", "\n\n")
+CONTROLS = re.compile("[\u2028-\u202e\u2066-\u2069]")
 LETTERS_AGAINST = {"ltr": frozenset({"R", "AL", "AN"}), "rtl": frozenset({"L"})}
 
 
@@ -27,7 +29,7 @@ def contained(text: str) -> str:
         return text
     kept: list[str] = []
     ends: list[str] = []
-    for char in text:
+    for char in text.translate(SEPARATORS):
         if char in PARAGRAPH_ENDS:
             kept += reversed(ends)
             ends.clear()

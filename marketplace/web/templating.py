@@ -1,6 +1,7 @@
 """What every template may use: static addresses, Markdown, time, letters."""
 
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,11 @@ def _this_page() -> str:
     return request.path + ("?" + urlencode(asked) if asked else "")
 
 
+def readable_json(value: Any) -> str:
+    """A JSON value as people read it: a text, which a template still has to escape."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
 def _contained(value: Any) -> Any:
     """What a template prints: a stranger's text turns nothing around it. Markup is ours."""
     return contained(value) if type(value) is str else value
@@ -94,6 +100,7 @@ def install(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["markdown"] = markdown
+    app.jinja_env.filters["readable_json"] = readable_json
     app.url_defaults(_add_fingerprint)
     app.after_request(_keep_static)
     app.context_processor(

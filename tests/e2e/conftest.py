@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.corpus.payloads import Strangers
+from tests.corpus.records import Corpus, corpus
 from tests.e2e.api import Person
 from tests.e2e.store import Store
 
@@ -40,6 +42,13 @@ def operator(store: Store) -> tuple[str, str]:
     assert person.client.get(link).status_code == 404, "the link must work once"
     person.close()
     return OPERATOR
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
+    """A store of pages in this process, full of what strangers wrote."""
+    with corpus(tmp_path_factory.mktemp("full"), Strangers(each=8)) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from marketplace.accounts.models import Account
-from marketplace.app import create_app
 from marketplace.catalog.models import App, Release
 from marketplace.infra import db as db_module
 from marketplace.infra.blobs import Blobs
@@ -26,12 +25,11 @@ from marketplace.infra.db import Database
 from marketplace.infra.jobs import Job
 from marketplace.kernel.clock import utc_now
 from marketplace.runs.models import Run, RunState
-from marketplace.settings import Settings
-from marketplace.web.settings import WebSettings
 from tests.factories.accounts import make_account, make_token
 from tests.factories.pages import send, sign_in
 from tests.factories.publishing import bundle_bytes, manifest_text
 from tests.factories.runs import EVERY_PERMISSION, make_runnable
+from tests.factories.whole import whole_store
 from tests.sdk.bundles import zip_of
 
 
@@ -73,13 +71,8 @@ def _count(session: Session, model: type[SQLModel]) -> int:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """Made once: compiling templates takes longer than the tests."""
-    folder = tmp_path_factory.mktemp("store")
-    app = create_app(Settings(data_dir=folder, web=WebSettings()))
-    door = Door(app, folder)
-    SQLModel.metadata.create_all(door.database.engine)
-    yield door
-    app.extensions["executor"].close()
-    door.database.close()
+    with whole_store(tmp_path_factory.mktemp("store")) as store:
+        yield Door(store.app, store.folder)
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def is_whole(text: str) -> bool:
         (f"{PDI}abc{PDF}", "abc"),
         (f"{RLI}{RLO}abc", f"{RLI}{RLO}abc{PDF}{PDI}"),
         (f"{RLO}a\nb{PDF}", f"{RLO}a{PDF}\nb"),
+        (f"a\u2028{RLO}b\u2029c", f"a\n{RLO}b{PDF}\nc"),
     ],
 )
 def test_what_is_opened_is_closed_and_what_closes_nothing_is_left_out(
