@@ -22,14 +22,11 @@ from marketplace.web.auth import (
 from marketplace.web.edge import db
 from marketplace.web.i18n import current_locale, format_money
 from marketplace.web.i18n import gettext as _
+from marketplace.web.paging import asked_page
 from marketplace.web.templating import send_letter
 
 bp = Blueprint("billing", __name__)
 TILL = Till()
-
-
-def _number() -> int:
-    return max(1, request.args.get("page", 1, type=int))
 
 
 def _own(order_id: UUID) -> Order:
@@ -118,7 +115,7 @@ def refund(order_id: UUID) -> ResponseReturnValue:
 @signed_in_only
 def purchases() -> ResponseReturnValue:
     """What this person bought."""
-    page = queries.purchases(db(), actor_id(), number=_number(), locale=current_locale())
+    page = queries.purchases(db(), actor_id(), number=asked_page(), locale=current_locale())
     return render_template("billing/purchases.html", page=page)
 
 
@@ -127,7 +124,7 @@ def purchases() -> ResponseReturnValue:
 def earnings() -> ResponseReturnValue:
     """A developer's statement."""
     page = queries.statement(
-        db(), actor_id(), number=_number(), locale=current_locale(), now=utc_now()
+        db(), actor_id(), number=asked_page(), locale=current_locale(), now=utc_now()
     )
     return render_template("billing/earnings.html", page=page)
 
@@ -136,5 +133,5 @@ def earnings() -> ResponseReturnValue:
 @operator_only
 def ledger() -> ResponseReturnValue:
     """The book: the trial balance, and what was posted last."""
-    page = queries.ledger_page(db(), number=_number())
+    page = queries.ledger_page(db(), number=asked_page())
     return render_template("billing/ledger.html", page=page)

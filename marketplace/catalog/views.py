@@ -25,13 +25,10 @@ from marketplace.web.auth import actor
 from marketplace.web.edge import db
 from marketplace.web.i18n import current_locale
 from marketplace.web.page_cache import kept
+from marketplace.web.paging import asked_page
 
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 PRICES = ("free", "paid")
-
-
-def _page_number() -> int:
-    return min(max(1, request.args.get("page", 1, type=int)), shelves.LAST_PAGE)
 
 
 def _filters(category: str) -> Filters:
@@ -75,10 +72,12 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
         filters = _filters(request.args.get("category", ""))
         if query:
             page = shelves.found(
-                db(), query, filters, number=_page_number(), locale=current_locale()
+                db(), query, filters, number=asked_page(shelves.LAST_PAGE), locale=current_locale()
             )
         else:
-            page = shelves.shelf(db(), filters, number=_page_number(), locale=current_locale())
+            page = shelves.shelf(
+                db(), filters, number=asked_page(shelves.LAST_PAGE), locale=current_locale()
+            )
         return render_template("catalog/shelf.html", page=page)
 
     @bp.get("/search/suggestions")
@@ -93,7 +92,9 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
     @kept
     def category(key: str) -> ResponseReturnValue:
         """One shelf."""
-        page = shelves.shelf(db(), _filters(key), number=_page_number(), locale=current_locale())
+        page = shelves.shelf(
+            db(), _filters(key), number=asked_page(shelves.LAST_PAGE), locale=current_locale()
+        )
         return render_template("catalog/shelf.html", page=page)
 
     @bp.get("/apps/<ident>")

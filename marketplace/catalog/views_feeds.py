@@ -38,11 +38,11 @@ def sitemap() -> ResponseReturnValue:
     return _xml(render_template("catalog/sitemaps.xml", numbers=numbers))
 
 
-@bp.get("/sitemaps/<int:number>.xml")
+@bp.get("/sitemaps/<int(min=1, max=10000):number>.xml")
 def addresses(number: int) -> ResponseReturnValue:
     """One file of addresses; the first begins with the shelves."""
     shelves = list(categories.TABLE) if number == 1 else []
-    idents = queries_feeds.idents(db(), max(1, number))
+    idents = queries_feeds.idents(db(), number)
     return _xml(render_template("catalog/sitemap.xml", idents=idents, shelves=shelves))
 
 

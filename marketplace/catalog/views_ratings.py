@@ -14,6 +14,7 @@ from marketplace.web.auth import actor, actor_id, operator_only, signed_in_only
 from marketplace.web.edge import db
 from marketplace.web.i18n import current_locale
 from marketplace.web.i18n import gettext as _
+from marketplace.web.paging import asked_page
 
 LAST_PAGE = 500
 
@@ -43,7 +44,7 @@ def blueprint(has_bought: HasBought) -> Blueprint:
             ident,
             person_id=person.id if person else None,
             has_bought=has_bought,
-            number=min(max(1, request.args.get("page", 1, type=int)), LAST_PAGE),
+            number=asked_page(LAST_PAGE),
             stars=stars if stars in range(1, 6) else 0,
             locale=current_locale(),
         )

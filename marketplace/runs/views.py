@@ -36,6 +36,7 @@ from marketplace.web import sse
 from marketplace.web.auth import actor_id, signed_in_only, wants_json
 from marketplace.web.edge import db, status_of
 from marketplace.web.i18n import current_locale
+from marketplace.web.paging import asked_page
 
 
 def blueprint(
@@ -76,12 +77,11 @@ def blueprint(
     @signed_in_only
     def mine() -> ResponseReturnValue:
         """This person's runs."""
-        number = request.args.get("page", 1, type=int)
         page = queries.mine(
             db(),
             actor_id(),
             starter.settings,
-            number=max(1, number),
+            number=asked_page(),
             locale=current_locale(),
             now=utc_now(),
         )

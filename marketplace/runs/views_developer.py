@@ -49,7 +49,11 @@ def blueprint(
     def model() -> ResponseReturnValue:
         """One answer of the store's model, streamed; the body is the payload of `llm.open`."""
         person_id = actor_id()
-        generation = _generation(request.get_json(silent=True), str(person_id))
+        try:
+            asked = request.get_json(silent=True)
+        except RecursionError:
+            asked = None
+        generation = _generation(asked, str(person_id))
         person = budgets.person(person_id, settings)
         budgets.check(db(), [person], now=utc_now())
         return streams.send(person_id, _answer(database, inference, generation, person))

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, render_template, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlmodel import Session
 from werkzeug.exceptions import HTTPException, InternalServerError
 
@@ -186,6 +186,11 @@ def _on_unexpected(error: Exception) -> Response:
         log.error("disk.full", request_id=g.request_id, exc_info=error)
         message = _("The store's disk is full, so nothing was saved. Please tell its operator.")
         return _answer(503, message, rule="disk.full")
+    if isinstance(error, DataError):
+        # PostgreSQL keeps no NUL in a text and no number above its column's; forms let none in.
+        log.warning("request.cannot_be_kept", request_id=g.request_id, path=request.path)
+        message = _("There is a sign or a number in it that cannot be kept. Write it differently.")
+        return _answer(422, message, rule="database.value")
     if isinstance(error, OperationalError):
         log.error("database.failed", request_id=g.request_id, exc_info=error)
         message = _("The database did not answer, so nothing was saved. Please try again.")

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask, Response, abort, redirect, request
 from flask.testing import FlaskClient
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlmodel import Session, select
 
 from marketplace.infra import jobs
@@ -265,6 +265,18 @@ def test_a_database_that_fails_is_unavailable(
     answer = client.get(API)
     assert answer.status_code == 503
     assert said in answer.get_json()["detail"]
+
+
+def test_a_value_that_no_database_keeps_is_told(
+    serve: Callable[..., None], client: FlaskClient
+) -> None:
+    def view() -> str:
+        raise DataError("SELECT 1", {}, Exception("a text cannot contain NUL (0x00) bytes"))
+
+    serve(view)
+    answer = client.get(API)
+    assert answer.status_code == 422
+    assert "cannot be kept" in answer.get_json()["detail"]
 
 
 def test_http_errors_of_the_framework_look_like_ours(
