@@ -106,7 +106,8 @@ class OrderState(StrEnum):
 NEXT_STATES: Mapping[OrderState, frozenset[OrderState]] = {
     OrderState.AWAITING: frozenset({OrderState.PAID, OrderState.DECLINED}),
     OrderState.PAID: frozenset({OrderState.REFUNDED}),
-    OrderState.DECLINED: frozenset(),
+    # The money may have been on its way when an order was declined.
+    OrderState.DECLINED: frozenset({OrderState.PAID}),
     OrderState.REFUNDED: frozenset(),
 }
 # While one of these stands, the same person cannot order the same product again.

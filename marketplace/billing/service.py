@@ -1,5 +1,6 @@
 """Buying and giving back: orders, what the gateway tells of them, entitlements."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -104,7 +105,8 @@ def checkout(
 ) -> Order:
     """An order for one product, waiting to be paid.
 
-    A buyer who left the till without paying gets the same order again.
+    A buyer who left the till without paying gets the same order again, and so does one whose
+    payment is on its way.
     Raises: ProductNotFound, OwnApp, AlreadyOwned.
     """
     product, app = on_sale(session, product_id)
@@ -142,7 +144,9 @@ def checkout(
             return order
     if live.state is OrderState.PAID:
         raise AlreadyOwned(_("You already have this. Open the app and use it."))
-    if live.amount == Money(product.price_micros, product.currency):
+    if live.amount == Money(product.price_micros, product.currency) or _is_being_paid(
+        session, live
+    ):
         return live
     # The price changed while the order waited: the old one must not be paid any more.
     live.move_to(OrderState.DECLINED, now=now)
@@ -161,6 +165,19 @@ def _live_order(session: Session, buyer_id: AccountId, product_id: ProductId) ->
         )
         .with_for_update()
     ).first()
+
+
+def _is_being_paid(session: Session, order: Order) -> bool:
+    """Whether a gateway has told that it is paid, and the worker has not come to it yet."""
+    news = session.exec(
+        select(GatewayEvent.id).where(
+            GatewayEvent.source == order.gateway,
+            GatewayEvent.payment_ref == order.payment_ref,
+            GatewayEvent.news == News.PAID,
+            col(GatewayEvent.handled_at).is_(None),
+        )
+    ).first()
+    return news is not None
 
 
 def own_order(session: Session, order_id: OrderId, person: Actor) -> Order:
@@ -196,9 +213,11 @@ def receive(session: Session, notice: Notice, *, now: datetime) -> bool:
     return True
 
 
-def handle(session: Session, event_id: UUID, *, now: datetime) -> None:
+def handle(session: Session, event_id: UUID, gateway: Gateway, *, now: datetime) -> None:
     """Do what a gateway's news asks for, once, in whatever order news arrives.
 
+    Args:
+        gateway: gives back what was paid for an order when another took its place.
     Raises: WrongAmount; LookupError when no order has this payment (yet): the job tries again.
     """
     row = session.get_one(GatewayEvent, event_id, with_for_update=True)
@@ -213,13 +232,37 @@ def handle(session: Session, event_id: UUID, *, now: datetime) -> None:
         raise LookupError(f"No order waits for the payment {row.payment_ref}.")
     if Money(row.amount_micros, row.currency) != order.amount:
         raise WrongAmount(f"The payment {row.payment_ref} is not over the order's amount.")
-    if order.state is not OrderState.AWAITING:
-        log.info("billing.news_late", order=str(order.id), state=order.state, news=row.news)
-    elif row.news is News.PAID:
-        confirm_payment(session, order, now=now)
-    else:
-        order.move_to(OrderState.DECLINED, now=now)
+    match order.state, row.news:
+        case OrderState.AWAITING, News.PAID:
+            confirm_payment(session, order, now=now)
+        case OrderState.AWAITING, News.DECLINED:
+            order.move_to(OrderState.DECLINED, now=now)
+        case OrderState.DECLINED, News.PAID:
+            _confirm_late(session, order, gateway, now=now)
+        case _:
+            log.info("billing.news_late", order=str(order.id), state=order.state, news=row.news)
     row.handled_at = now
+
+
+def _confirm_late(session: Session, order: Order, gateway: Gateway, *, now: datetime) -> None:
+    """Take the money of an order that was declined before it came.
+
+    The buyer gets what they paid for in place of an order that still waits. Who has the product
+    by another order gets the money back.
+    """
+    live = _live_order(session, order.buyer_id, order.product_id)
+    if live is not None and live.state is OrderState.PAID:
+        _book_sale(session, order, now=now)
+        left = book.remaining(session, order.id)
+        _give_back(session, gateway, order, order.amount, left, asked_by=order.buyer_id, now=now)
+        # Both at once: only one order may be seen paid in the database.
+        order.move_to(OrderState.PAID, now=now)
+        order.move_to(OrderState.REFUNDED, now=now)
+        return
+    if live is not None:
+        live.move_to(OrderState.DECLINED, now=now)
+        session.flush()  # only one live order may be in the database
+    confirm_payment(session, order, now=now)
 
 
 def confirm_payment(session: Session, order: Order, *, now: datetime) -> None:
@@ -228,10 +271,7 @@ def confirm_payment(session: Session, order: Order, *, now: datetime) -> None:
     Effects: a ledger transaction, an Entitlement. Raises: IllegalMove.
     """
     order.move_to(OrderState.PAID, now=now)
-    order.paid_at = now
-    scheme = session.get_one(FeeScheme, order.scheme_id).scheme()
-    sale = shares.sale(paid_key(order.id), order.amount, scheme, order.developer_id)
-    book.post(session, sale, subject_id=order.id, app_id=order.app_id, now=now)
+    _book_sale(session, order, now=now)
     session.add(
         Entitlement(
             person_id=order.buyer_id,
@@ -241,6 +281,13 @@ def confirm_payment(session: Session, order: Order, *, now: datetime) -> None:
             granted_at=now,
         )
     )
+
+
+def _book_sale(session: Session, order: Order, *, now: datetime) -> None:
+    order.paid_at = now
+    scheme = session.get_one(FeeScheme, order.scheme_id).scheme()
+    sale = shares.sale(paid_key(order.id), order.amount, scheme, order.developer_id)
+    book.post(session, sale, subject_id=order.id, app_id=order.app_id, now=now)
 
 
 def paid_key(order_id: OrderId) -> str:
@@ -286,22 +333,36 @@ def refund(
     amount = amount or left_in_all
     if amount.currency != order.currency or not 0 < amount.micros <= left_in_all.micros:
         raise BadAmount(_("Give back more than nothing, and no more than is left of the payment."))
+    row = _give_back(session, gateway, order, amount, left, asked_by=asked_by.id, now=now)
+    if amount == left_in_all:
+        order.move_to(OrderState.REFUNDED, now=now)
+        _revoke(session, order, now)
+    return row
+
+
+def _give_back(
+    session: Session,
+    gateway: Gateway,
+    order: Order,
+    amount: Money,
+    left: Mapping[str, Money],
+    *,
+    asked_by: AccountId,
+    now: datetime,
+) -> Refund:
     refund_id = new_id()
     row = Refund(
         id=refund_id,
         order_id=order.id,
         amount_micros=amount.micros,
         currency=amount.currency,
-        asked_by=asked_by.id,
+        asked_by=asked_by,
         gateway_ref=gateway.give_back(order.payment_ref, refund_id, amount),
         created_at=now,
     )
     session.add(row)
     back = shares.refund(f"refund:{refund_id}", amount, left, corrects=paid_key(order.id))
     book.post(session, back, subject_id=order.id, app_id=order.app_id, now=now)
-    if amount == left_in_all:
-        order.move_to(OrderState.REFUNDED, now=now)
-        _revoke(session, order, now)
     return row
 
 

@@ -24,6 +24,7 @@ from marketplace.billing.models import (
     LedgerEntry,
     LedgerTransaction,
     Line,
+    News,
     Order,
     OrderState,
 )
@@ -87,7 +88,7 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def handle(self, data: st.DataObject) -> None:
         event = data.draw(st.sampled_from(self.events))
-        service.handle(self.session, event.id, now=self.now)
+        service.handle(self.session, event.id, TILL, now=self.now)
 
     @precondition(lambda self: any(o.state is OrderState.PAID for o in self.orders))
     @rule(data=st.data(), part=st.integers(1, 10**7) | st.none())
@@ -167,6 +168,14 @@ class MoneyMachine(RuleBasedStateMachine):
                 part, _store = scheme.split(order.amount)
                 mine = left.get(ledger.developer(order.developer_id), Money.zero("USD"))
                 assert mine == part
+
+    @invariant()
+    def no_payment_that_was_told_is_lost(self) -> None:
+        keys = {row.external_key for row in self.session.exec(select(LedgerTransaction)).all()}
+        told = {e.payment_ref for e in self.events if e.handled_at and e.news is News.PAID}
+        paid = [order for order in self.orders if order.payment_ref in told]
+        assert {service.paid_key(order.id) for order in paid} <= keys
+        assert {order.state for order in paid} <= {OrderState.PAID, OrderState.REFUNDED}
 
     @invariant()
     def who_paid_and_only_who_paid_is_entitled(self) -> None:

@@ -254,12 +254,54 @@ def test_news_in_any_order_and_number_ends_the_same(
     events = [row.id for row in rows] * 2
     shuffle.shuffle(events)  # type: ignore[attr-defined]
     for event_id in events:
-        service.handle(session, event_id, now=NOON)
-    first = session.get_one(GatewayEvent, events[0]).news
-    assert order.state is (OrderState.PAID if first is News.PAID else OrderState.DECLINED)
+        service.handle(session, event_id, TILL, now=NOON)
+    assert order.state is (OrderState.PAID if True in answers else OrderState.DECLINED)
     granted = session.exec(select(Entitlement).where(Entitlement.order_id == order.id)).all()
     assert len(granted) == (order.state is OrderState.PAID)
     assert sum(money.micros for _, money in queries.trial_balance(session)) == 0
+
+
+def _tell_paid(session: Session, order: Order) -> UUID:
+    service.receive(session, TILL.answer(order.payment_ref, order.amount, is_paid=True), now=NOON)
+    return session.exec(
+        select(GatewayEvent.id).where(GatewayEvent.payment_ref == order.payment_ref)
+    ).one()
+
+
+def test_an_order_whose_payment_is_on_its_way_is_not_replaced(session: Session) -> None:
+    product = make_product_for_sale(session)
+    order = make_order(session, product=product)
+    event_id = _tell_paid(session, order)
+    product.price_micros = 9_990_000
+    again = make_order(session, product=product, buyer_id=order.buyer_id)
+    assert (again.id, order.state) == (order.id, OrderState.AWAITING)
+    service.handle(session, event_id, TILL, now=NOON)
+    assert order.state is OrderState.PAID
+
+
+def test_money_that_comes_after_its_order_was_declined_buys_the_product(session: Session) -> None:
+    product = make_product_for_sale(session)
+    order = make_order(session, product=product)
+    product.price_micros = 9_990_000
+    newer = make_order(session, product=product, buyer_id=order.buyer_id)
+    service.handle(session, _tell_paid(session, order), TILL, now=NOON)
+    assert (order.state, newer.state) == (OrderState.PAID, OrderState.DECLINED)
+    assert queries.entitled(session, order.buyer_id, order.app_id, "whole")
+    assert _owed(session, order) == [4_241_500]
+
+
+def test_money_for_what_is_owned_by_now_goes_back(session: Session) -> None:
+    product = make_product_for_sale(session)
+    order = make_order(session, product=product)
+    product.price_micros = 9_990_000
+    make_order(session, product=product, buyer_id=order.buyer_id, state=OrderState.PAID)
+    service.handle(session, _tell_paid(session, order), TILL, now=NOON)
+    session.flush()  # the refund must be found
+    assert order.state is OrderState.REFUNDED
+    [back] = session.exec(select(Refund)).all()
+    assert (back.order_id, back.amount_micros) == (order.id, 4_990_000)
+    assert _owed(session, order) == [9_990_000 * 85 // 100]
+    assert queries.entitled(session, order.buyer_id, order.app_id, "whole")
 
 
 def test_news_enqueues_one_job_however_often_it_comes(session: Session) -> None:
@@ -279,7 +321,7 @@ def test_a_payment_over_another_amount_opens_nothing(session: Session) -> None:
     service.receive(session, notice, now=NOON)
     [row] = session.exec(select(GatewayEvent)).all()
     with pytest.raises(service.WrongAmount):
-        service.handle(session, row.id, now=NOON)
+        service.handle(session, row.id, TILL, now=NOON)
     assert order.state is OrderState.AWAITING
 
 
@@ -288,7 +330,7 @@ def test_news_that_is_quicker_than_the_order_is_tried_again(session: Session) ->
     service.receive(session, notice, now=NOON)
     [row] = session.exec(select(GatewayEvent)).all()
     with pytest.raises(LookupError):
-        service.handle(session, row.id, now=NOON)
+        service.handle(session, row.id, TILL, now=NOON)
     assert row.handled_at is None
 
 
