@@ -64,6 +64,8 @@ class Conversation:
         self._unsent = memoryview(b"")
         self._ending: Ending | None = None
         self._selector = selectors.DefaultSelector()
+        self._eager = wire.Eager(data)
+        self._has_answered = False
         desk.hold = self._stand_still
 
     def open(self, runners_end: socket.socket) -> None:
@@ -90,6 +92,9 @@ class Conversation:
             self._selector.register(self._control, selectors.EVENT_READ, self._hear_zygote)
             while self._ending is None:
                 self._heed_stop()
+                if self._has_answered and self._eager.look():
+                    self._hear_runner()
+                    continue
                 ready = {key.data for key, _ in self._selector.select(STOP_CHECK_S)}
                 # That it has begun is read before the runner's first words, and those that are
                 # its last before the news of its death.
@@ -149,8 +154,9 @@ class Conversation:
             self._ending = Ending(OutcomeKind.STOPPED, "stopped")
 
     def _hear_runner(self) -> None:
+        self._has_answered = False
         try:
-            piece = self._data.recv(wire.READ_BYTES)
+            piece = self._data.recv(wire.PIECE_BYTES)
             for frame in self._data_frames.feed(piece):
                 self._take(frame)
         except ConnectionError:
@@ -170,13 +176,14 @@ class Conversation:
             return
         if frame["t"] == "call":
             self._data.sendall(wire.pack(self._desk.answer(frame)))
+            self._has_answered = True
         elif frame["t"] == "outcome":
             self._ending = of_result(frame, self._desk.refusals)
         else:
             raise BrokenFrame("A runner may only call and end.")
 
     def _hear_zygote(self) -> None:
-        piece = self._control.recv(wire.READ_BYTES)
+        piece = self._control.recv(wire.PIECE_BYTES)
         if not piece:
             detail = "the zygote has hung up"
             self._ending = Ending(OutcomeKind.FAILED, "sandbox.unavailable", ABSENT, detail=detail)

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.sandbox.wire import BrokenFrame, Frames, pack, receive, unpack
+from marketplace.sandbox import wire
+from marketplace.sandbox.wire import (
+    MOST_SKIPPED,
+    BrokenFrame,
+    Eager,
+    Frames,
+    pack,
+    receive,
+    unpack,
+)
 
 FRAMES = st.fixed_dictionaries({"t": st.text(max_size=5)}, optional={"data": st.binary()})
 
@@ -59,3 +68,38 @@ def test_receive_waits_for_one_whole_frame_and_knows_the_end() -> None:
         theirs.close()
         with pytest.raises(EOFError):
             receive(ours)
+
+
+def test_who_waits_in_vain_looks_ever_more_rarely_until_it_pays_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "HAS_COMPANY", True)
+    here, there = socket.socketpair()
+    with here, there:
+        eager = Eager(here)
+        looked = []
+        for turn in range(4 * MOST_SKIPPED):
+            before = eager.awake_ns
+            assert not eager.look()
+            if eager.awake_ns > before:
+                looked.append(turn)
+        assert looked[:4] == [0, 2, 6, 14]
+        assert len(looked) < 4 + 4 * MOST_SKIPPED / (MOST_SKIPPED + 1) + 3
+        there.sendall(b"!")
+        while not eager.look():
+            pass
+        # It paid, so it looks every time.
+        assert [eager.look() for _ in range(3)] == [True] * 3
+        here.recv(1)
+        there.close()
+        assert eager.look()
+
+
+def test_with_one_processor_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HAS_COMPANY", False)
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"!")
+        eager = Eager(here)
+        assert not eager.look()
+        assert eager.awake_ns == 0
