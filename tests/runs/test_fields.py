@@ -123,6 +123,7 @@ def test_a_fault_inside_a_group_or_a_row_is_told_at_its_path() -> None:
     }
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of fetching, which it must not
 def test_a_schema_that_refers_elsewhere_reads_nothing_there(tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"
     secret.write_text('{"enum": ["hunter2"]}')
