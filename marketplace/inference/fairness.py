@@ -2,8 +2,8 @@
 
 After “Fairness in Serving Large Language Models” (Sheng et al., arXiv 2401.00588): every account
 counts the computing it was given, over its weight, and the lowest counter that has something
-waiting goes next. An account that was idle returns at the level of those that were not, so that
-nobody saves up turns; nothing is ever held back while a place is free.
+waiting goes next. An account of which nothing waited returns at the level of those that did wait,
+so that nobody saves up turns; nothing is ever held back while a place is free.
 """
 
 from collections import OrderedDict
@@ -66,13 +66,13 @@ class Turns(Generic[type_account]):
         return len(self._accounts)
 
     def account(self, name: str) -> type_account:
-        """The account of a name, lifted to the present level if it was idle."""
+        """The account of a name, lifted to the present level if nothing of it waited."""
         account = self._accounts.get(name)
         if account is None:
             if len(self._accounts) >= self._sweep_at:
                 self._sweep()
             account = self._accounts[name] = self._make(name)
-        if account.is_idle:
+        if not account.waiting:
             account.counter = max(account.counter, self._level)
         return account
 

@@ -1,9 +1,9 @@
 """The wire between the engine process and its clients: length-prefixed msgpack frames.
 
 A frame is four bytes of big-endian length and one msgpack map with an `op`. A client sends
-`generate`, `embed`, `cancel` and `status`, each with a number `n` of its own choice; the engine
-answers with `events` (one batched frame a step and peer), `status` and, before it hangs up on a
-client that broke the rules, `closed` with the reason.
+`generate`, `embed`, `cancel`, `forget` and `status`, each with a number `n` of its own choice; the
+engine answers with `events` (one batched frame a step and peer), `status` and, before it hangs up
+on a client that broke the rules, `closed` with the reason.
 """
 
 import struct

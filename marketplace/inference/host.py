@@ -11,24 +11,28 @@ from pathlib import Path
 
 from marketplace.inference import choice, devices
 from marketplace.inference.choice import DEFAULT, Unmet
+from marketplace.inference.lines import Lines
+from marketplace.inference.pace import late_at
 from marketplace.inference.ports import (
     Embedding,
     EngineStatus,
+    Finished,
     ModelUnavailable,
     QueueFull,
     ServedModel,
+    Usage,
 )
 from marketplace.inference.seats import Seat, type_emit, type_request
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.shelf import ModelFile, type_shelf
-from marketplace.inference.turns import Turns
 from marketplace.kernel.errors import CaravanError
 from marketplace.kernel.words import noted
 
 log = logging.getLogger(__name__)
 
-STUCK_S = 60.0
 NO_ROOM_RETRY_S = 10
+BUSY_RETRY_S = 5
+MEND_AFTER_S = 60.0
 MIB = 2**20
 NO_MODEL = noted("The engine has no model. Add one with `marketplace models add`.")
 
@@ -62,9 +66,8 @@ class EngineHost:
         self._started_at = time.monotonic()
         self._preparing_since: float | None = None
         # Reading a prompt takes milliseconds, so whoever asks once is read before a flood is.
-        self._turns: Turns[type_request] = Turns()
-        # One worker: a request's cancellation comes after it, and nothing is loaded or unloaded
-        # while a request is on its way.
+        self._lines: Lines[type_request] = Lines()
+        # One worker: nothing is loaded or unloaded while a request is on its way.
         self._intake = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
 
     def start(self) -> None:
@@ -72,12 +75,26 @@ class EngineHost:
         self._sweep()
 
     def submit(self, key: Hashable, request: type_request) -> None:
-        """Take a request; its events, or an error in their place, go to `emit`."""
-        self._turns.put(request.app, key, request)
+        """Take a request; its events, or an error in their place, go to `emit`.
+
+        Raises: QueueFull when so many of its app are on their way that they could not all wait.
+        """
+        most = self._settings.queue_per_app + self._settings.max_sequences
+        if not self._lines.put(request.app, key, request, most=most):
+            raise QueueFull(
+                f"{most} requests of this app are waiting already. Try again in {BUSY_RETRY_S} s.",
+                retry_after_s=BUSY_RETRY_S,
+                rule="llm.queue",
+            )
         self._intake.submit(self._take_turn)
 
     def cancel(self, key: Hashable) -> None:
         """End a request at once."""
+        if self._lines.pull(key) is not None:
+            self._emit([(key, Finished("cancelled", Usage(), ""))])
+            return
+        self._withdraw(key)
+        # It may be in preparation at this very moment, and unknown to any engine yet.
         self._intake.submit(self._withdraw, key)
 
     def forget(self, release: str) -> None:
@@ -95,11 +112,10 @@ class EngineHost:
             now: monotonic seconds.
         """
         engines = [seat.engine for seat in tuple(self._seats.values())]
-        steps = [engine.step_began_at for engine in engines if engine is not None]
-        return any(
-            began_at is not None and now - began_at > STUCK_S
-            for began_at in (*steps, self._preparing_since)
-        )
+        since = self._preparing_since
+        ends = [engine.late_at for engine in engines if engine is not None]
+        ends.append(None if since is None else late_at(since, 0))
+        return any(end is not None and now > end for end in ends)
 
     def status(self) -> EngineStatus:
         """What the default model is and does, or why it does not, and how all models are."""
@@ -144,6 +160,8 @@ class EngineHost:
         now = time.monotonic()
         after_s = self._settings.unload_after_s or inf
         for seat in tuple(self._seats.values()):
+            if seat.state == "broken" and now - seat.broken_at > MEND_AFTER_S:
+                seat.mend()
             if DEFAULT in seat.file.roles:
                 if seat.state == "unloaded":
                     self._load_if_it_fits(seat)
@@ -172,7 +190,7 @@ class EngineHost:
                 del self._seats[path]
 
     def _take_turn(self) -> None:
-        if (turn := self._turns.take()) is not None:
+        if (turn := self._lines.take()) is not None:
             self._prepare(*turn)
 
     def _prepare(self, key: Hashable, request: type_request) -> None:
@@ -235,12 +253,12 @@ class EngineHost:
                 rule="llm.room",
             )
         if limit := self._settings.models_memory_mib:
-            seat.why_not = (
+            seat.refuse(
                 f"The model {seat.file.title} needs {devices.as_memory(needed)}, and the setting "
                 f"models_memory_mib allows {devices.as_memory(limit * MIB)}. Raise it, or choose "
                 "a smaller model or context."
             )
-            raise ModelUnavailable(seat.why_not, rule="llm.model")
+            raise ModelUnavailable(seat.why_not or "", rule="llm.model")
 
     def _free_bytes(self) -> float:
         """What one more model may take."""
@@ -267,7 +285,7 @@ class EngineHost:
             log.info("The engine ends while %s was being loaded.", seat.file.name)
 
     def _serve_waiting(self, seat: Seat) -> None:
-        for key, request in seat.seated().items():
+        for key, request in seat.seated():
             self._prepare(key, request)
 
     def _forget(self, release: str) -> None:
@@ -276,8 +294,6 @@ class EngineHost:
                 seat.engine.forget(release)
 
     def _withdraw(self, key: Hashable) -> None:
-        if (request := self._turns.pull(key)) is not None:
-            self._prepare(key, request)  # so that it ends like any other, with a receipt
         for seat in tuple(self._seats.values()):
             seat.withdraw(key)
 

@@ -5,6 +5,7 @@ releases. llama.cpp computes sequences together only while their numbers follow 
 reads all weights anew for every gap, so the places in use are kept next to each other.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
@@ -42,7 +43,6 @@ class Ledger:
     def __init__(self, *, running: int, kept: int, least: int) -> None:
         self._running = running
         self._kept = range(running, running + kept)
-        self._quota = max(1, kept // 2)
         self._least = least
         self._contents: list[Content | None] = [None] * (running + kept)
         self._live: dict[int, Content] = {}
@@ -118,9 +118,10 @@ class Ledger:
         return Transfer(last, gap, content.length)
 
     def drop(self, content: Content) -> None:
-        """Forget a place whose cells can no longer be relied on."""
-        self._live.pop(content.place, None)
-        self._clear(content.place)
+        """Forget a place whose cells can no longer be relied on, if it is still this content's."""
+        if self._contents[content.place] is content:
+            self._live.pop(content.place, None)
+            self._clear(content.place)
 
     def evict(self) -> list[int]:
         """Forget everything no request needs. Returns the places to be emptied."""
@@ -159,8 +160,13 @@ class Ledger:
         return (False, 0.0) if content is None else (True, content.used_at)
 
     def _victim(self, app: str) -> int:
-        own = [place for place in self._kept if (c := self._contents[place]) and c.app == app]
-        return min(own if len(own) >= self._quota else self._kept, key=self._worth)
+        """A free place, or the longest unused one of whoever would hold the most."""
+        holders = {p: c.app for p in self._kept if (c := self._contents[p]) is not None}
+        if len(holders) < len(self._kept):
+            return next(place for place in self._kept if place not in holders)
+        held = Counter([app, *holders.values()])
+        most = max(held.values())
+        return min((p for p, holder in holders.items() if held[holder] == most), key=self._worth)
 
     def _set(self, place: int, content: Content) -> None:
         self._clear(place)

@@ -10,7 +10,14 @@ LONGEST_STALL_S = 1.0
 LONG_STEP_S = 1.0  # for reading, where a step can be broken off
 FIRST_DECODE_COST = 2.0  # what a generated token costs, in prompt tokens, until it was measured
 HIGHEST_DECODE_COST = 64.0
+STUCK_S = 60.0  # what no honest work takes, but the tokens of a step on top
+SLOWEST_TOKEN_S = 0.5
 FIRST_GUESS_S = 2.0  # service time assumed before any request has ended
+
+
+def late_at(began_at: float, tokens: int) -> float:
+    """When a step must have ended on any machine that is of use; after that it never will."""
+    return began_at + STUCK_S + tokens * SLOWEST_TOKEN_S
 
 
 class Pace:
@@ -39,7 +46,7 @@ class Pace:
         """
         return self._capacity.can_stop and self._lost_s <= 0
 
-    def prefill_budget(self, decoding: int, waited_s: float = 0.0) -> int:
+    def prefill_budget(self, waited_s: float = 0.0, *, has_writers: bool) -> int:
         """Prompt tokens of the next step: as many as memory, fairness and patience allow.
 
         On a machine that reads 800 tokens a second, a step of 0.15 s takes 120 of them: whoever
@@ -47,14 +54,14 @@ class Pace:
         in larger steps, so those that can be broken off take up to a second.
 
         Args:
-            waited_s: for how long those who are decoding have waited.
+            waited_s: for how long those who are decoding, if there are any, have waited.
         """
-        room = self._capacity.batch_tokens - decoding
-        if decoding:
+        room = self._capacity.batch_tokens
+        if has_writers:
             room = min(room, self._capacity.prefill_chunk)
         step_s = self._capacity.step_s
         if self.can_stop:
-            patience_s = self.stall_s - waited_s if decoding else LONG_STEP_S
+            patience_s = self.stall_s - waited_s if has_writers else LONG_STEP_S
             step_s = max(step_s, min(LONG_STEP_S, patience_s))
         return min(room, self._in_time(step_s))
 
@@ -62,7 +69,7 @@ class Pace:
         """The prompt tokens of a step: whose app, then who, was given least comes first."""
         ready = [sequence for sequence in lane.prefilling if sequence.waits_for is None]
         ready.sort(key=lambda s: (s.person.app.counter, s.person.counter, s.admission))
-        usual = budget = self.prefill_budget(len(lane.decoding), waited_s)
+        usual = budget = self.prefill_budget(waited_s, has_writers=bool(lane.decoding))
         # A short rest costs a step of its own nearly as much as a long one, so it is read as well.
         most = min(self._capacity.batch_tokens, usual + usual // 2)
         chunks: list[Chunk] = []
@@ -85,6 +92,10 @@ class Pace:
             budget -= chunk.count
             most = budget
         return _in_order(chunks)
+
+    def beyond(self, took_s: float, tokens: int) -> float:
+        """Prompt tokens that could have been read in a time, beyond those booked; 0 at first."""
+        return max(0.0, (self._prefill_tokens_per_s or 0.0) * took_s - tokens)
 
     def _in_time(self, step_s: float) -> int:
         """Prompt tokens that are read in a step of so many seconds."""
@@ -115,7 +126,7 @@ class Pace:
         if took_s <= 0 or any(chunk.is_picture for chunk in step.chunks):
             return
         tokens, known = sum(chunk.count for chunk in step.chunks), self._prefill_tokens_per_s
-        # Small chunks measure the decoding beside them, not how fast prompts are read.
+        # Of small chunks most of the time is not for reading them.
         if tokens >= LEAST_CHUNK:
             rate = tokens / took_s
             self._prefill_tokens_per_s = (

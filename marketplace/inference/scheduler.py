@@ -66,15 +66,6 @@ class Scheduler:
         """Requests that hold a place."""
         return self._ledger.live
 
-    @property
-    def cells(self) -> int:
-        """Tokens that are held in the cache, for requests and for later ones."""
-        return self._ledger.cells
-
-    def find(self, key: Hashable) -> Sequence | None:
-        """The sequence of a request that has not ended, if there is one."""
-        return self._sequences.get(key)
-
     def submit(self, request: Request, now: float) -> Sequence:
         """Queue one request behind its person's others.
 
@@ -151,8 +142,8 @@ class Scheduler:
 
     def positions(self) -> dict[Hashable, int]:
         """For the next waiting requests, how many are admitted before each if nobody leaves."""
-        next_ones = islice(self._queue.in_order(), POSITIONS_TOLD)
-        return {sequence.key: position for position, sequence in enumerate(next_ones)}
+        next_ones = enumerate(islice(self._queue.in_order(), POSITIONS_TOLD))
+        return {sequence.key: position for position, sequence in next_ones}
 
     def plan(self, now: float) -> Step:
         """Admit what fits and say what to compute next."""
@@ -200,6 +191,9 @@ class Scheduler:
             if sequence.state is not State.PREFILLING:
                 continue
             sequence.hold(chunk.start + chunk.count, now)
+            if chunk.is_picture:
+                # It was booked like so many words; a projector takes longer.
+                fairness.charge(sequence.person, self._pace.beyond(took_s, chunk.count))
             sequence.was_read(sequence.unread if chunk.is_last else chunk.count)
             if chunk.is_last:
                 sequence.move_to(State.DECODING, now)
@@ -239,6 +233,10 @@ class Scheduler:
         sequence.move_to(State.ENDED, now)
         sequence.reason = reason
         del self._sequences[sequence.key]
+
+    def lose(self, sequence: Sequence) -> None:
+        """Let nobody take over what a sequence that has ended left in its place."""
+        self._ledger.drop(sequence.content)
 
     def forget(self, namespace: str) -> list[int]:
         """Drop what is kept of a release that nobody runs any more; what runs goes on.
@@ -287,8 +285,9 @@ class Scheduler:
                     cached = match.count if match is not None else 0
                     sequence.waits_for = self._leader(lane, sequence, cached)
                     if sequence.waits_for is None:
-                        content = sequence.content
-                        transfers.append(self._ledger.fill(content, match, content.place, now))
+                        transfers.append(
+                            self._ledger.fill(sequence.content, match, sequence.place, now)
+                        )
                         self._begin(sequence, now)
         return transfers
 

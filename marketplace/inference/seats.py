@@ -16,6 +16,7 @@ from marketplace.inference.ports import (
     Finished,
     Generation,
     ModelUnavailable,
+    QueueFull,
     ServedModel,
     Usage,
 )
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 BUILD_LOG = "llama-build.log"  # where tools/prepare.py writes it, in the virtual environment
 JOIN_S = 5.0
+LOADING_RETRY_S = 10
 
 type_emit = Callable[[list[tuple[Hashable, type_event]]], None]
 type_request = Generation | Embedding
@@ -36,7 +38,7 @@ type_request = Generation | Embedding
 class Seat:
     """One model and, while it is loaded, its engine with a thread of its own.
 
-    The intake thread alone calls `take`, `withdraw`, `load`, `seated` and `unload`.
+    The intake thread alone calls its methods; but any may call `withdraw`.
 
     Args:
         emit: takes events, from the decode thread; it must not block.
@@ -58,7 +60,7 @@ class Seat:
         self.file = file
         self.why_not: str | None = None
         self.engine: Any = None  # the engine package is loaded by name, only when it can be
-        self.used_at = time.monotonic()
+        self.used_at = self.broken_at = time.monotonic()
         self._settings = settings
         self._blobs = blobs
         self._emit_on = emit
@@ -123,7 +125,7 @@ class Seat:
             raise ModelUnavailable(self.why_not, rule="llm.model")
         self.used_at = time.monotonic()
         if self.engine is None:
-            self._waiting[key] = request
+            self._wait(key, request)
             return
         self._open.add(key)
         try:
@@ -135,22 +137,33 @@ class Seat:
             self._open.discard(key)
             raise
 
+    def _wait(self, key: Hashable, request: type_request) -> None:
+        most = self._settings.queue_per_app
+        if sum(waiting.app == request.app for waiting in self._waiting.values()) >= most:
+            raise QueueFull(
+                f"The language model is still being loaded, and {most} requests of this app are "
+                f"waiting for it. Try again in {LOADING_RETRY_S} s.",
+                retry_after_s=LOADING_RETRY_S,
+                rule="llm.queue",
+            )
+        self._waiting[key] = request
+
     def withdraw(self, key: Hashable) -> None:
         """End a request at once; unknown ones are ignored."""
         if self._waiting.pop(key, None) is not None:
             self._emit_on([(key, Finished("cancelled", Usage(), self.file.title))])
-        elif key in self._open:
-            self.engine.cancel(key)
+        elif key in self._open and (engine := self.engine) is not None:
+            engine.cancel(key)
 
     def load(self) -> None:
         """Begin to load the model in its thread."""
         self._thread = Thread(target=self._live, name=f"decode {self.file.name}", daemon=True)
         self._thread.start()
 
-    def seated(self) -> dict[Hashable, type_request]:
+    def seated(self) -> list[tuple[Hashable, type_request]]:
         """What waited for the load that is over; it is to be taken or refused now."""
         waiting, self._waiting = self._waiting, {}
-        return waiting
+        return list(waiting.items())
 
     def unload(self) -> None:
         """End the engine and give its memory back, as far as that takes a few seconds."""
@@ -175,7 +188,7 @@ class Seat:
     def _make(self) -> Any:
         path = self.file.path
         if not path.is_file():
-            self._break(
+            self.refuse(
                 f"The model file {path} does not exist. Add a model with `marketplace models add` "
                 "or choose another with `marketplace models use`."
             )
@@ -191,9 +204,9 @@ class Seat:
                 projector=self.file.projector,
             )
         except ModelUnavailable as error:
-            self._break(error.message)
+            self.refuse(error.message)
         except (ImportError, OSError, RuntimeError) as error:
-            self._break(
+            self.refuse(
                 f"llama-cpp-python cannot be loaded: {error}. Close the store and build it again "
                 f"with `make run`; {Path(sys.prefix, BUILD_LOG)} has the last build's messages."
             )
@@ -203,9 +216,15 @@ class Seat:
             return engine
         return None
 
-    def _break(self, why_not: str) -> None:
+    def refuse(self, why_not: str) -> None:
+        """Say why it cannot answer."""
         self.why_not = why_not
+        self.broken_at = time.monotonic()
         log.error("%s", why_not)
+
+    def mend(self) -> None:
+        """Let a broken seat be loaded again, for what was missing may be there now."""
+        self.why_not = self._thread = None
 
     def _emit(self, events: list[tuple[Hashable, type_event]]) -> None:
         for key, event in events:

@@ -225,6 +225,11 @@ class Step:
         return (*self.decoding, *(chunk.sequence for chunk in self.chunks))
 
     @property
+    def tokens(self) -> int:
+        """How many tokens are computed."""
+        return len(self.decoding) + sum(chunk.count for chunk in self.chunks)
+
+    @property
     def reading(self) -> set[str]:
         """The apps whose prompts it reads."""
         return {chunk.sequence.person.app.name for chunk in self.chunks}
@@ -234,7 +239,7 @@ class Step:
         """Whether most of its tokens are for requests that have ended meanwhile."""
         counts = [1] * len(self.decoding) + [chunk.count for chunk in self.chunks]
         over = (n for s, n in zip(self.sequences, counts, strict=True) if s.state is State.ENDED)
-        return 2 * sum(over) > sum(counts)
+        return 2 * sum(over) > self.tokens
 
 
 @dataclass(slots=True, eq=False)

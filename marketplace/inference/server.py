@@ -17,7 +17,14 @@ from typing import Any
 
 from marketplace.inference.frames import BadFrame, FrameReader, pack
 from marketplace.inference.host import EngineHost
-from marketplace.inference.ports import Embedded, Embedding, Finished, Generation, QueueFull
+from marketplace.inference.ports import (
+    Embedded,
+    Embedding,
+    Finished,
+    Generation,
+    ModelUnavailable,
+    QueueFull,
+)
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.shelf import type_shelf
 from marketplace.inference.wire import (
@@ -34,6 +41,7 @@ log = logging.getLogger(__name__)
 WATCH_EVERY_S = 5.0
 LARGEST_BACKLOG_BYTES = 16 * 1024 * 1024
 LONGEST_SOCKET_PATH_BYTES = 107
+TOO_LARGE = "The answer is too large to be handed on. Ask for fewer texts at once."
 
 
 class SocketInUse(Conflict):
@@ -76,6 +84,19 @@ class Peer(asyncio.Protocol):
         self._transport = None
         self._server.peers.discard(self)
         self._server.abandon(self)
+
+    def send_events(self, events: list[Any]) -> None:
+        """Write events in one frame, or each in its own where one cannot hold them all."""
+        try:
+            self.send({"op": "events", "events": events})
+        except BadFrame:
+            if len(events) == 1:
+                number = events[0][0]
+                events = [from_event(number, ModelUnavailable(TOO_LARGE, rule="llm.frame"))]
+                self.send({"op": "events", "events": events})
+                return
+            for event in events:
+                self.send_events([event])
 
     def send(self, frame: dict[str, Any]) -> None:
         """Write a frame without waiting; drop a client whose backlog grows too large."""
@@ -173,11 +194,11 @@ class EngineServer:
                     retry_after_s=5,
                     rule="llm.queue",
                 )
+            peer.open.add(number)
+            self._host.submit((peer, number), request)
         except CaravanError as error:
+            peer.open.discard(number)
             peer.send({"op": "events", "events": [from_event(number, error)]})
-            return
-        peer.open.add(number)
-        self._host.submit((peer, number), request)
 
     def _emit(self, events: list[tuple[Hashable, type_event]]) -> None:
         self._loop.call_soon_threadsafe(self._deliver, events)
@@ -185,14 +206,14 @@ class EngineServer:
     def _deliver(self, events: list[tuple[Hashable, type_event]]) -> None:
         frames: dict[Peer, list[Any]] = {}
         for key, event in events:
-            assert isinstance(key, tuple)  # keys are the (peer, number) of `_generate`
+            assert isinstance(key, tuple)  # keys are the (peer, number) of `_take`
             peer, number = key
             if number in peer.open:
                 frames.setdefault(peer, []).append(from_event(number, event))
                 if isinstance(event, (Finished, Embedded, CaravanError)):
                     peer.open.discard(number)
         for peer, batch in frames.items():
-            peer.send({"op": "events", "events": batch})
+            peer.send_events(batch)
 
     def _crash(self) -> None:
         self._has_crashed = True

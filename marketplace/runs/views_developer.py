@@ -82,6 +82,8 @@ def _generation(payload: Any, person: str) -> Generation:
         return Generation(
             request_id=f"developer-{uuid4()}",
             app=QUEUE,
+            # Prompts share what was computed within a release: nobody times another's.
+            release=f"{QUEUE}:{person}",
             person=person,
             messages=prompts.messages(payload),
             max_tokens=max(1, min(asked, MOST_TOKENS)),

@@ -26,6 +26,18 @@ def test_an_idle_app_returns_at_the_level_of_the_busy_and_saves_nothing_up() -> 
     assert queue.first() == "b1"
 
 
+def test_an_app_that_always_has_a_little_running_saves_nothing_up_either() -> None:
+    queue: FairQueue[str] = FairQueue()
+    trickle = push(queue, "trickle", "j", "t1")
+    queue.remove(trickle, "t1")
+    fairness.enter(trickle)
+    busy = push(queue, "busy", "i", "b1")
+    fairness.charge(busy, 500)
+    assert queue.first() == "b1"
+    push(queue, "trickle", "j", "t2")
+    assert trickle.app.counter == 500
+
+
 def test_an_app_that_was_given_much_waits_even_after_being_idle() -> None:
     queue: FairQueue[str] = FairQueue()
     greedy = push(queue, "greedy", "i", "g1")

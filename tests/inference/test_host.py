@@ -12,13 +12,15 @@ import pytest
 
 from marketplace.inference import host as host_module
 from marketplace.inference import seats as seats_module
-from marketplace.inference.host import STUCK_S, EngineHost
+from marketplace.inference.host import MEND_AFTER_S, EngineHost
+from marketplace.inference.pace import SLOWEST_TOKEN_S, STUCK_S, late_at
 from marketplace.inference.placement import Room
 from marketplace.inference.ports import (
     Embedding,
     EngineStatus,
     Finished,
     ModelUnavailable,
+    QueueFull,
     Usage,
     Wants,
 )
@@ -76,7 +78,7 @@ class EngineOfTests:
         self.taken: list[Hashable] = []
         self.cancelled: list[Hashable] = []
         self.forgotten: list[str] = []
-        self.step_began_at: float | None = None
+        self.late_at: float | None = None
         self.has_stopped = Event()
         world.engines[path.stem] = self
 
@@ -164,6 +166,7 @@ def test_a_request_that_waits_for_its_model_can_be_cancelled(world: World) -> No
     world.put("large", "default")
     host = world.host()
     host.submit("a", make_generation())
+    world.states(host)
     host.cancel("a")
     host.cancel("unknown")
     assert world.states(host) == {"large": "loading"}
@@ -171,9 +174,10 @@ def test_a_request_that_waits_for_its_model_can_be_cancelled(world: World) -> No
     world.may_load.set()
     wait_for(world, host, large="loaded")
     host.submit("b", make_generation())
+    world.states(host)
     host.cancel("b")
     world.states(host)
-    assert world.engines["large"].cancelled == ["b"]
+    assert set(world.engines["large"].cancelled) == {"b"}
 
 
 def test_what_nobody_uses_is_unloaded_but_not_the_default_nor_what_answers(world: World) -> None:
@@ -284,10 +288,10 @@ def test_a_step_that_never_ends_is_noticed(world: World) -> None:
     world.put("large", "default")
     host = world.host()
     wait_for(world, host, large="loaded")
-    world.engines["large"].step_began_at = 100.0
-    assert not host.is_stuck(100.0 + STUCK_S)
-    assert host.is_stuck(100.1 + STUCK_S)
-    world.engines["large"].step_began_at = None
+    world.engines["large"].late_at = late_at(100.0, 256)
+    assert not host.is_stuck(100.0 + STUCK_S + 256 * SLOWEST_TOKEN_S)
+    assert host.is_stuck(100.1 + STUCK_S + 256 * SLOWEST_TOKEN_S)
+    world.engines["large"].late_at = None
     assert not host.is_stuck(1000.0)
 
 
@@ -309,6 +313,61 @@ def test_a_request_whose_preparation_never_ends_is_noticed(world: World) -> None
     leave.set()
     world.states(host)
     assert not host.is_stuck(time.monotonic() + STUCK_S + 1)
+
+
+def test_a_wish_to_stop_waits_for_nobodys_preparation(world: World) -> None:
+    entered, leave = Event(), Event()
+
+    def hang(key: Hashable, *_: object) -> None:
+        entered.set()
+        leave.wait(10)
+
+    world.put("large", "default")
+    host = world.host()
+    wait_for(world, host, large="loaded")
+    host.submit("running", make_generation())
+    world.states(host)
+    world.engines["large"].submit = hang  # type: ignore[method-assign]  # a slow adapter, say
+    host.submit("slow", make_generation())
+    assert entered.wait(10)
+    host.submit("waiting", make_generation())
+    host.cancel("waiting")
+    host.cancel("running")
+    assert world.events == [("waiting", Finished("cancelled", Usage(), ""))]
+    assert world.engines["large"].cancelled == ["running"]
+    leave.set()
+
+
+def test_one_app_cannot_fill_what_waits_to_be_prepared(world: World) -> None:
+    world.put("large", "default")
+    world.may_load.clear()
+    host = world.host(queue_per_app=2, max_sequences=1)
+    for number in range(4):
+        host.submit(number, make_generation())
+        world.states(host)
+    assert [(key, type(event)) for key, event in world.events] == [(2, QueueFull), (3, QueueFull)]
+    leave, entered = Event(), Event()
+    host._intake.submit(lambda: (entered.set(), leave.wait(10)))
+    assert entered.wait(10)
+    for number in range(3):
+        host.submit(f"more {number}", make_generation())
+    with pytest.raises(QueueFull, match="3 requests of this app"):
+        host.submit("too many", make_generation())
+    host.submit("other", make_generation(app="caravan.other"))
+    leave.set()
+
+
+def test_a_model_that_could_not_be_loaded_is_tried_again(world: World) -> None:
+    world.put("large", "default")
+    world.files[0].path.unlink()
+    host = world.host()
+    wait_for(world, host, large="broken")
+    world.files[0].path.touch()
+    host.look_around()
+    assert world.states(host) == {"large": "broken"}
+    host._seats[world.files[0].path].broken_at -= MEND_AFTER_S + 1
+    host.look_around()
+    wait_for(world, host, large="loaded")
 
 
 def test_a_request_that_trips_over_a_bug_is_answered_and_the_next_one_too(world: World) -> None:

@@ -125,7 +125,7 @@ def test_a_request_cancelled_in_the_queue_costs_nothing() -> None:
     usage = sequence.usage()
     assert (usage.prompt_tokens, usage.generated_tokens, usage.prefill_ms) == (0, 0, 0)
     assert usage.queue_ms == 2000
-    assert (scheduler.waiting, scheduler.positions(), scheduler.find(1)) == (0, {}, None)
+    assert (scheduler.waiting, scheduler.active, scheduler.positions()) == (0, 0, {})
 
 
 def test_ending_twice_changes_nothing() -> None:

@@ -109,9 +109,9 @@ class Life(RuleBasedStateMachine):
         self.now += 0.01
         step = self.scheduler.plan(self.now)
         self.transfer(step)
-        size = len(step.decoding) + sum(chunk.count for chunk in step.chunks)
-        assert size <= SMALL.batch_tokens
-        members = [*step.decoding, *(chunk.sequence for chunk in step.chunks)]
+        assert step.tokens <= SMALL.batch_tokens
+        assert not (step.decoding and step.chunks)
+        members = step.sequences
         assert len({s.place for s in members}) == len(members) <= SMALL.slots + SMALL.guests
         assert all(s.adapter == step.adapter for s in members)
         assert [s.place for s in step.decoding] == sorted(s.place for s in step.decoding)
@@ -125,6 +125,20 @@ class Life(RuleBasedStateMachine):
             self.made[sequence.key].append(token)
             if self.scheduler.sampled(sequence, token) or ends:
                 self.end(sequence, "length")
+
+    @rule(is_stopped=st.booleans())
+    def fail(self, *, is_stopped: bool) -> None:
+        """A step cannot be computed, maybe after somebody stopped in the middle of it."""
+        step = self.scheduler.plan(self.now)
+        self.transfer(step)
+        if is_stopped and step.sequences:
+            self.end(step.sequences[0], "cancelled")
+        for sequence in step.sequences:
+            self.cells[sequence.place] = []
+            if sequence.state is State.ENDED:
+                self.scheduler.lose(sequence)
+            else:
+                self.end(sequence, "failed", is_lost=True)
 
     @rule()
     def run_out_of_cells(self) -> None:
@@ -174,8 +188,8 @@ class Life(RuleBasedStateMachine):
                 )
             )
 
-    def end(self, sequence: Sequence, reason: str) -> None:
-        self.scheduler.end(sequence, reason, self.now)
+    def end(self, sequence: Sequence, reason: str, *, is_lost: bool = False) -> None:
+        self.scheduler.end(sequence, reason, self.now, is_lost=is_lost)
         del self.alive[sequence.key]
         usage, made = sequence.usage(), len(self.made[sequence.key])
         assert usage.generated_tokens == made <= sequence.max_tokens
@@ -193,8 +207,8 @@ class Life(RuleBasedStateMachine):
         assert all(s.place == -1 for s in waiting)
         assert self.scheduler.waiting == len(waiting)
         assert set(self.scheduler.positions()) == {s.key for s in waiting}
-        assert 0 <= self.scheduler.cells <= len(self.cells) * SMALL.slot_tokens
-        assert all(self.scheduler.find(key) is s for key, s in self.alive.items())
+        assert 0 <= self.scheduler._ledger.cells <= len(self.cells) * SMALL.slot_tokens
+        assert all(self.scheduler._sequences[key] is s for key, s in self.alive.items())
 
     def teardown(self) -> None:
         """Everything that was admitted or waits comes to its end without further arrivals."""

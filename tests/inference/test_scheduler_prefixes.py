@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from marketplace.inference.scheduler import Scheduler
-from tests.inference.scheduling import WIDE, compute, request_under, run, submit
+from tests.inference.scheduling import (
+    SYSTEM,
+    WIDE,
+    compute,
+    make_request,
+    request_under,
+    run,
+    submit,
+    under,
+)
 
 
 def test_a_system_prompt_is_read_once_and_copied_for_the_next_person() -> None:
@@ -77,7 +86,7 @@ def test_a_kept_system_prompt_outlives_everything_computed_since() -> None:
 
 
 def test_a_new_release_takes_the_place_of_the_apps_older_one_not_of_anothers() -> None:
-    scheduler = Scheduler(replace(WIDE, slots=1, kept=3))
+    scheduler = Scheduler(replace(WIDE, slots=1, kept=2))
     for number, (app, release) in enumerate([("b", "b@1"), ("a", "a@1"), ("a", "a@2")]):
         request = replace(request_under(number, 1), app=app, namespace=release, person="i")
         scheduler.submit(request, 0.0)
@@ -98,9 +107,9 @@ def test_what_is_kept_of_a_release_that_is_gone_is_dropped_and_nothing_else() ->
         run(scheduler, 5)
     going = scheduler.submit(request_under(7, 3, namespace="a@1", person="j"), 0.0)
     compute(scheduler)
-    cells = scheduler.cells
+    cells = scheduler._ledger.cells
     places = scheduler.forget("a@1")
-    assert scheduler.cells == cells - 20
+    assert scheduler._ledger.cells == cells - 20
     assert going.place not in places  # what runs goes on
     run(scheduler, 5)
     assert going.usage().generated_tokens == 4
@@ -123,3 +132,29 @@ def test_a_lost_place_is_nobodys_source() -> None:
     again = scheduler.submit(request_under(2, 1, person="i"), 0.0)
     scheduler.plan(0.0)
     assert again.cached == 0
+
+
+def test_apps_with_ever_new_instructions_take_no_place_from_one_that_holds_a_single_one() -> None:
+    scheduler = Scheduler(replace(WIDE, slots=1, kept=4))
+    scheduler.submit(request_under(0, 1, person="i"), 0.0)
+    run(scheduler, 6)
+    for number in range(1, 13):
+        app, system = "xy"[number % 2], SYSTEM + 100 * number
+        asked = {**under(system, 3), "namespace": f"{app}@1"}
+        scheduler.submit(replace(make_request(number, app), **asked), 0.0)
+        run(scheduler, 6)
+    sequence = scheduler.submit(request_under(99, 2, person="j"), 0.0)
+    run(scheduler, 6)
+    assert sequence.cached == len(SYSTEM)
+
+
+def test_what_a_failed_step_emptied_is_taken_over_by_nobody() -> None:
+    scheduler = Scheduler(replace(WIDE, slots=2, kept=0))
+    stopped = scheduler.submit(request_under(1, 1), 0.0)
+    run(scheduler, 2)
+    scheduler.plan(0.0)
+    scheduler.end(stopped, "cancelled", 0.0)  # while the step is computed, which then fails
+    scheduler.lose(stopped)
+    sequence = scheduler.submit(request_under(2, 2), 0.0)
+    run(scheduler, 6)
+    assert sequence.cached == 0

@@ -3,6 +3,9 @@
 import asyncio
 from unittest.mock import create_autospec
 
+import pytest
+
+from marketplace.inference import frames
 from marketplace.inference.frames import FrameReader
 from marketplace.inference.server import LARGEST_BACKLOG_BYTES, EngineServer, Peer
 
@@ -34,3 +37,16 @@ def test_a_client_that_does_not_read_is_dropped_and_its_requests_are_cancelled()
     assert server.peers == set()
     peer.send({"op": "too late"})
     assert transport.write.call_count == 1
+
+
+def test_events_that_no_frame_holds_together_are_sent_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(frames, "LARGEST_FRAME_BYTES", 300)
+    peer, transport, _ = make_peer(backlog=0)
+    peer.send_events([[1, "piece", "a" * 200], [2, "piece", "b" * 400], [3, "piece", "c" * 200]])
+    written = b"".join(call.args[0] for call in transport.write.call_args_list)
+    [first], [second], [third] = [f["events"] for f in FrameReader().feed(written)]
+    assert (first, third) == ([1, "piece", "a" * 200], [3, "piece", "c" * 200])
+    assert second[:2] == [2, "error"]
+    assert any("too large" in str(part) for part in second)

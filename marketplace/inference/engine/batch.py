@@ -8,14 +8,14 @@ import numpy as np
 from marketplace.inference.engine.context import Context
 from marketplace.inference.engine.tickets import Ticket
 from marketplace.inference.ledger import Transfer
-from marketplace.inference.sequences import Sequence, Step
+from marketplace.inference.sequences import Chunk, Sequence, Step
 
 
 class BatchWriter:
     """Knows the last token and the next position of every place, so that a step is a few slices.
 
     Attributes:
-        tickets: of those who decode in the step written last, in the order of their places.
+        tickets: of those who wrote last, in the order of their places.
     """
 
     def __init__(self, context: Context) -> None:
@@ -33,6 +33,9 @@ class BatchWriter:
 
     def write(self, step: Step, tickets: Mapping[Hashable, Ticket]) -> list[tuple[Ticket, int]]:
         """Write a step into the batch. Returns: whose logits come back, in row order."""
+        self._context.clear_batch()
+        if step.chunks:
+            return [end for chunk in step.chunks for end in self._write_chunk(chunk, tickets)]
         # The scheduler hands out the same tuple until somebody joins, leaves or moves, so a step
         # in which all go on costs no work per sequence here.
         if step.decoding is not self._decoding:
@@ -40,26 +43,12 @@ class BatchWriter:
             self._places = np.array([s.place for s in step.decoding], dtype=np.int32)
             self._next_position[self._places] = [s.content.length for s in step.decoding]
             self.tickets = [tickets[s.key] for s in step.decoding]
-        self._context.clear_batch()
-        outputs: list[tuple[Ticket, int]] = []
-        done = 0
-        # llama.cpp computes together what stands in the order of places, so chunks go between.
-        for chunk in step.chunks:
-            sequence = chunk.sequence
-            before = int(np.searchsorted(self._places, sequence.place))
-            self._write_decoding(done, before, outputs)
-            done = before
-            tokens = sequence.content.tokens[chunk.start : chunk.start + chunk.count]
-            index = self._context.put_prompt(
-                sequence.place, tokens, chunk.start, is_last=chunk.is_last
-            )
-            if chunk.is_last:
-                outputs.append((tickets[sequence.key], index))
-        self._write_decoding(done, len(self._places), outputs)
-        return outputs
+        last, following = self._last_token[self._places], self._next_position[self._places]
+        first = self._context.put_decoding(self._places, last, following)
+        return list(zip(self.tickets, count(first), strict=False))
 
     def computed(self) -> None:
-        """Move everybody who decodes one position on."""
+        """Move everybody one position on who was in the writing step computed last."""
         self._next_position[self._places] += 1
 
     def move_on(self, place: int) -> None:
@@ -70,11 +59,10 @@ class BatchWriter:
         """Note the token that a place computes next."""
         self._last_token[place] = token
 
-    def _write_decoding(self, start: int, end: int, outputs: list[tuple[Ticket, int]]) -> None:
-        if start == end:
-            return
-        places = self._places[start:end]
-        first = self._context.put_decoding(
-            places, self._last_token[places], self._next_position[places]
-        )
-        outputs += zip(self.tickets[start:end], count(first), strict=False)
+    def _write_chunk(
+        self, chunk: Chunk, tickets: Mapping[Hashable, Ticket]
+    ) -> list[tuple[Ticket, int]]:
+        sequence, start = chunk.sequence, chunk.start
+        tokens = sequence.content.tokens[start : start + chunk.count]
+        index = self._context.put_prompt(sequence.place, tokens, start, is_last=chunk.is_last)
+        return [(tickets[sequence.key], index)] if chunk.is_last else []

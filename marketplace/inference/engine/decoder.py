@@ -14,6 +14,7 @@ from marketplace.inference.engine.model import Model
 from marketplace.inference.engine.sampling import NO_TOKEN, Candidates
 from marketplace.inference.engine.tickets import Ticket
 from marketplace.inference.lookup import Costs
+from marketplace.inference.pace import late_at
 from marketplace.inference.ports import BadGeneration, Finished, ModelUnavailable, Queued
 from marketplace.inference.rate import Rate
 from marketplace.inference.scheduler import POSITIONS_TOLD, Scheduler
@@ -22,7 +23,6 @@ from marketplace.inference.sequences import Capacity, Sequence, State, Step
 from marketplace.inference.wire import type_event
 
 type_events = list[tuple[Hashable, type_event]]
-
 POSITIONS_EVERY_S = 0.2
 
 
@@ -70,10 +70,9 @@ class Decoder:
         self._batch = BatchWriter(context)
         self._positions_at = 0.0
         self.generated = Rate(clock())
-        self.step_began_at: float | None = None  # by `clock`; None between steps
+        self.late_at: float | None = None  # by `clock`; None between steps
         self.prompt_tokens = self.cached_tokens = 0
-        self.guessed_tokens = self.right_tokens = 0
-        self.steps = 0
+        self.guessed_tokens = self.right_tokens = self.steps = 0
         self.busy_s = 0.0  # everything but the waiting for a first request
         self.compute_s = 0.0  # the part of `busy_s` spent inside llama.cpp's computing
         self._awake_since = clock()
@@ -152,7 +151,6 @@ class Decoder:
         """Decode until told to stop. Runs in the engine's one decode thread."""
         with self._changed:
             while self._has_work():
-                self.step_began_at = self._clock()
                 self._step()
                 self._tell_positions()
                 # Booked before the events go out: who sees an answer end sees its time as well.
@@ -160,7 +158,7 @@ class Decoder:
                 self.busy_s += now - self._awake_since
                 self._awake_since = now
                 self._flush()
-                self.step_began_at = None
+                self.late_at = None
             for ticket in list(self._tickets.values()):
                 ticket.close()
 
@@ -184,6 +182,7 @@ class Decoder:
             self._batch.transfer(transfer)
         if step.is_empty:
             return
+        self.late_at = late_at(began, step.tokens)
         outputs = self._batch.write(step, self._tickets)
         guess = self._guess(step)
         self._set_adapter(step)
@@ -201,11 +200,12 @@ class Decoder:
             return
         now = self._clock()
         self.steps += 1
-        self.compute_s += now - computing_since
         self._scheduler.settle(step, now, now - began)
-        self._batch.computed()
-        self.prompt_tokens += sum(chunk.count for chunk in step.chunks)
-        if len(step.decoding) == 1 and not step.chunks:
+        if step.chunks:
+            self.prompt_tokens += step.tokens
+        else:
+            self._batch.computed()
+        if len(step.decoding) == 1:
             self._costs.measured(now - computing_since, is_guessed=bool(guess))
         if guess:
             self._check(step.decoding[0], guess, now)
@@ -219,21 +219,21 @@ class Decoder:
         picture = next((chunk for chunk in step.chunks if chunk.is_picture), None)
         sight = None if picture is None else self._tickets[picture.sequence.key].sight
         self._computing = step
+        began = self._clock()
         self._changed.release()
         try:
             if picture is not None and sight is not None:
                 sight.show(picture, self._context)
             self._context.compute(can_stop=self._can_stop)
         finally:
+            self.compute_s += self._clock() - began
             with self._door:
                 self._changed.acquire()
             self._computing = None
-            for ticket in self._leaving:
-                ticket.close()
-            self._leaving.clear()
+            while self._leaving:
+                self._leaving.pop().close()
 
     def _break_off(self, step: Step, took_s: float) -> None:
-        self.compute_s += took_s
         self._scheduler.broken_off(took_s)
         for sequence in step.sequences:
             self._context.transfer(sequence.place, sequence.place, sequence.content.length)
@@ -243,7 +243,7 @@ class Decoder:
 
         With others in the step the computing is shared already, and each guess would cost it.
         """
-        if len(step.decoding) != 1 or step.chunks or not self._guesses:
+        if len(step.decoding) != 1 or not self._guesses:
             return []
         sequence, content = step.decoding[0], step.decoding[0].content
         most = min(self._guesses, sequence.max_tokens - sequence.generated - 1)
@@ -279,8 +279,7 @@ class Decoder:
 
     def _set_adapter(self, step: Step) -> None:
         """Compute with the adapter that all of a step's sequences have in common."""
-        first = step.decoding[0] if step.decoding else step.chunks[0].sequence
-        lease = self._tickets[first.key].lease
+        lease = self._tickets[step.sequences[0].key].lease
         set_adapter(self._context, None if lease is None else lease.adapter)
 
     def _sample(self, outputs: Listing[tuple[Ticket, int]], now: float) -> None:
@@ -363,10 +362,11 @@ class Decoder:
         for sequence in step.sequences:
             self._context.forget(sequence.place)
             if sequence.state is State.ENDED:
-                continue
-            ticket = self._tickets[sequence.key]
-            self._release(ticket, "failed", now, is_lost=True)
-            self._tell(ticket, ModelUnavailable(sentence, rule="llm.compute"))
+                self._scheduler.lose(sequence)
+            else:
+                ticket = self._tickets[sequence.key]
+                self._release(ticket, "failed", now, is_lost=True)
+                self._tell(ticket, ModelUnavailable(sentence, rule="llm.compute"))
 
     def _fail_adapter(self, ticket: Ticket, now: float) -> None:
         """End an answer whose adapter makes numbers that no sampler may see."""

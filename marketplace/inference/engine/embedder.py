@@ -11,6 +11,7 @@ import numpy as np
 from marketplace.inference.embedding_queue import EmbeddingQueue, Job, type_batch
 from marketplace.inference.engine.library import llama, take_last_error
 from marketplace.inference.engine.model import Model
+from marketplace.inference.pace import late_at
 from marketplace.inference.ports import (
     BadGeneration,
     Embedded,
@@ -128,7 +129,7 @@ class Embedder:
         self._changed = Condition()
         self._is_stopping = False
         self._thread: Thread | None = None
-        self.step_began_at: float | None = None  # by `clock`; None between steps
+        self.late_at: float | None = None  # by `clock`; None between steps
 
     def submit(self, key: Hashable, embedding: Embedding) -> None:
         """Take a request.
@@ -172,7 +173,8 @@ class Embedder:
     def _live(self) -> None:
         context: EmbeddingContext | None = None
         while batch := self._next():
-            self.step_began_at = self._clock()
+            tokens = sum(len(job.texts[index]) for job, index in batch)
+            self.late_at = late_at(self._clock(), tokens)
             try:
                 if context is None:
                     context = EmbeddingContext(
@@ -181,7 +183,7 @@ class Embedder:
                 outcomes = self._compute(context, batch)
             except ModelUnavailable as error:
                 outcomes = self._fail(batch, error)
-            self.step_began_at = None
+            self.late_at = None
             self._emit(outcomes)
         if context is not None:
             context.close()

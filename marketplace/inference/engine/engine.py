@@ -103,9 +103,14 @@ class Engine:
             can_stop=self._context.can_cut and self._placement.gpu_layers == 0,
         )
         guesses = settings.guessed_tokens if self._context.can_cut else 0
+        guesses = min(guesses, self._context.batch_tokens - 1)
         self._decoder = Decoder(self._model, self._context, capacity, emit, guesses=guesses)
         self._anteroom = Anteroom(
-            self._prepare, self._decoder.cancel, emit, per_app=settings.queue_per_app
+            self._prepare,
+            self._decoder.cancel,
+            emit,
+            per_app=settings.queue_per_app,
+            model=self._model.name,
         )
         self._adapters = Adapters(self._model, self._context, blobs, most=settings.adapters)
         # Vectors are made beside the answers, with half the threads: they must not stop them.
@@ -267,10 +272,10 @@ class Engine:
         self._decoder.forget(namespace)
 
     @property
-    def step_began_at(self) -> float | None:
-        """When the longest step that is being computed began, in monotonic seconds."""
-        steps = (self._decoder.step_began_at, self._embedder.step_began_at)
-        return min((began_at for began_at in steps if began_at is not None), default=None)
+    def late_at(self) -> float | None:
+        """From when on a step that is being computed takes too long, in monotonic seconds."""
+        steps = (self._decoder.late_at, self._embedder.late_at)
+        return min((late_at for late_at in steps if late_at is not None), default=None)
 
     def status(self) -> EngineStatus:
         """What is loaded and what goes on."""

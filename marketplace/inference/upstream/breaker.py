@@ -34,6 +34,7 @@ class Breaker:
     state: State = State.CLOSED
     failures: int = 0
     rests_until: float = 0.0
+    is_busy: bool = False  # it rests because it said so, not because it failed
 
     def allows(self, now: float) -> bool:
         """Whether a request may go there now; `begin` must follow if it does."""
@@ -53,7 +54,7 @@ class Breaker:
 
     def succeed(self) -> None:
         """The server answered as it should."""
-        self.state, self.failures = State.CLOSED, 0
+        self.state, self.failures, self.is_busy = State.CLOSED, 0, False
 
     def fail(self, now: float) -> None:
         """The server did not answer, or not as it should."""
@@ -64,14 +65,14 @@ class Breaker:
         if doublings >= 0:
             self.rest(now, min(LONGEST_REST_S, FIRST_REST_S * 2 ** min(doublings, 30)))
 
-    def rest(self, now: float, seconds: float) -> None:
+    def rest(self, now: float, seconds: float, *, is_busy: bool = False) -> None:
         """Spare the server for so long."""
-        self.state, self.rests_until = State.OPEN, now + seconds
+        self.state, self.rests_until, self.is_busy = State.OPEN, now + seconds, is_busy
 
     def give_up(self, now: float) -> None:
         """A request ended without an outcome: somebody stopped it."""
         if self.state is State.HALF_OPEN:
-            self.rest(now, 0.0)
+            self.rest(now, 0.0, is_busy=self.is_busy)
 
 
 @dataclass(slots=True, eq=False)

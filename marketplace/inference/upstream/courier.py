@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 import httpx
@@ -225,7 +226,7 @@ class Courier:
 
         Whatever breaks while it is read counts against the server that sent it.
         """
-        failure: CaravanError = ModelUnavailable(UNREACHABLE, rule=RULE)
+        failure = _resting(nodes, self._clock())
         for node in in_order(nodes, release, self._clock()):
             node.breaker.begin()
             node.in_flight += 1
@@ -266,7 +267,7 @@ class Courier:
             complaint = await _beginning(response)
         refused = _refusal(node, status, complaint, response.headers)
         if isinstance(refused, QueueFull):
-            node.breaker.rest(self._clock(), refused.retry_after_s)
+            node.breaker.rest(self._clock(), refused.retry_after_s, is_busy=True)
             raise _Elsewhere(refused)
         if status >= 500 and status != NOT_IMPLEMENTED:
             node.breaker.fail(self._clock())
@@ -311,12 +312,7 @@ def _refusal(node: Node, status: int, complaint: str, headers: Mapping[str, str]
     said = dialect.complaint(complaint)[: dialect.COMPLAINT]
     log.warning("%s answered %s: %s", node.url, status, said)
     if status in {429, 503}:
-        retry_after_s = _retry_after_s(headers.get("Retry-After", ""))
-        return QueueFull(
-            f"The language model is busy. Try again in {retry_after_s} s.",
-            retry_after_s=retry_after_s,
-            rule="llm.queue",
-        )
+        return _busy(_retry_after_s(headers.get("Retry-After", "")))
     if status in {400, 413, 422}:
         return BadGeneration(f"The language model refuses this request: {said}", rule=RULE)
     if status == NOT_IMPLEMENTED:
@@ -336,6 +332,20 @@ def _refusal(node: Node, status: int, complaint: str, headers: Mapping[str, str]
     return ModelUnavailable(
         f"The language model's server failed with status {status}. Try again in a minute.",
         rule=RULE,
+    )
+
+
+def _resting(nodes: Sequence[Node], now: float) -> CaravanError:
+    """What is said when no server may be asked now: all are busy, or none can be reached."""
+    rests = [node.breaker.rests_until - now for node in nodes if node.breaker.is_busy]
+    return _busy(max(1, ceil(min(rests)))) if rests else ModelUnavailable(UNREACHABLE, rule=RULE)
+
+
+def _busy(retry_after_s: int) -> QueueFull:
+    return QueueFull(
+        f"The language model is busy. Try again in {retry_after_s} s.",
+        retry_after_s=retry_after_s,
+        rule="llm.queue",
     )
 
 

@@ -88,8 +88,9 @@ class Turnstile:
         began = self._clock()
         try:
             yield
-        finally:
+            # What was refused or stopped says nothing of how long an answer takes.
             self._service_s += SMOOTHING * (self._clock() - began - self._service_s)
+        finally:
             self._take_back(turn, account)
 
     def retry_after_s(self) -> int:

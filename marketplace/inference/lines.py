@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Turns(Generic[T]):
+class Lines(Generic[T]):
     """A line for every app that has something in it; every method may be called from any thread."""
 
     def __init__(self) -> None:
@@ -16,11 +16,14 @@ class Turns(Generic[T]):
         self._app_of: dict[Hashable, str] = {}
         self._lock = Lock()
 
-    def put(self, app: str, key: Hashable, item: T) -> None:
-        """Add to the end of an app's line."""
+    def put(self, app: str, key: Hashable, item: T, *, most: int) -> bool:
+        """Add to the end of an app's line. Returns: whether it had room, with `most` in it."""
         with self._lock:
+            if len(self._lines.get(app, ())) >= most:
+                return False
             self._lines.setdefault(app, {})[key] = item
             self._app_of[key] = app
+            return True
 
     def take(self) -> tuple[Hashable, T] | None:
         """The first of the app whose turn is the longest ago, or None when nothing waits."""
