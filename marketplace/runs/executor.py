@@ -16,7 +16,7 @@ from sqlmodel import col, select
 
 from marketplace.ads import service as ads
 from marketplace.catalog.models import App, Release
-from marketplace.inference.ports import Inference
+from marketplace.inference.ports import EngineStatus, Inference
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.infra.egress import Egress
@@ -25,7 +25,7 @@ from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Limited
 from marketplace.kernel.ids import AccountId, RunId
 from marketplace.publishing import code
-from marketplace.runs import budgets, grants, preferences, receipts, secret_input, wishes
+from marketplace.runs import budgets, grants, preferences, receipts, secret_input
 from marketplace.runs.asking import Asking
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.events import EventLogs, EventWriter
@@ -40,6 +40,7 @@ from marketplace.sandbox.settings import SandboxSettings
 WATCH_S = 0.1
 REAP_EVERY = 10
 START_GRACE = timedelta(seconds=30)
+LINE_GRACE = timedelta(hours=1)
 WEB_ENDED = (
     "store.web-ended",
     "The web process ended in the middle of this run. Nothing was charged; please run it again.",
@@ -48,7 +49,10 @@ LOST = (
     "store.lost",
     "The store could not note how this run ended. Nothing was charged; please run it again.",
 )
-
+NO_THREAD = (
+    "store.no-thread",
+    "The store had no room left to begin this run. Nothing was charged; please run it again.",
+)
 STORE_ERROR = "store.error"
 
 log = structlog.get_logger()
@@ -62,7 +66,8 @@ class Executor:
     """Runs apps: one thread each, answered by a `Desk`, ended by one receipt.
 
     A process holds a lock file while it lives. The kernel frees it even after kill -9, so that
-    any sibling on this host can tell that its runs will never end by themselves.
+    any sibling on this host can tell that its runs will never end by themselves. The file alone
+    says which host that is: its name may change, and two may have the same.
 
     Args:
         folder: where lock files lie; shared by the web processes of this host.
@@ -104,9 +109,13 @@ class Executor:
         self._vault = vault
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        # No run goes on for longer, its questions and its place in the line included.
+        self._longest = LINE_GRACE + timedelta(
+            milliseconds=sandbox_settings.wall_ceiling_ms, seconds=settings.form_wait_s
+        )
         self._stops: dict[RunId, Callable[[], None]] = {}
         self._going: set[RunId] = set()
-        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(8)}"
         folder.mkdir(parents=True, exist_ok=True)
         self._held = os.open(self._lock_path(self.name), os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,9 +139,9 @@ class Executor:
                 retry_after_s=5,
             )
 
-    def check_model(self, release: Release) -> None:
-        """Raises: ModelUnavailable when no model of this store can answer the release."""
-        wishes.check(release.manifest, self._inference.status())
+    def model_status(self) -> EngineStatus:
+        """What the models can do now; an engine that does not answer is waited for."""
+        return self._inference.status()
 
     def start(self, run_id: RunId, *, has_page: bool = False) -> None:
         """Begin one queued run in a thread of its own.
@@ -143,7 +152,14 @@ class Executor:
         with self._lock:
             self._going.add(run_id)
         carry_out = partial(self._carry_out, run_id, has_page=has_page)
-        threading.Thread(target=carry_out, name=f"run-{run_id}").start()
+        thread = threading.Thread(target=carry_out, name=f"run-{run_id}")
+        try:
+            thread.start()
+        except RuntimeError:
+            log.exception("run.no_thread", run=str(run_id))
+            with self._lock:
+                self._going.discard(run_id)
+            self._end_lost(run_id, *NO_THREAD)
 
     def stop(self, run_id: RunId) -> None:
         """Ask a run to stop, whichever process of this host carries it out."""
@@ -169,8 +185,9 @@ class Executor:
     def reap(self) -> None:
         """End the runs that nobody carries out any more: failed, with a reason, uncharged.
 
-        They are those of a dead process on this host, and those of this one whose thread could
-        not even note the end, because the disk was full or the database did not answer.
+        They are those of a dead process on this host, those of any host that are older than a
+        run can be, and those of this process whose thread could not even note the end, because
+        the disk was full or the database did not answer.
         """
         with self._database.reading() as session:
             held = session.exec(
@@ -185,16 +202,15 @@ class Executor:
                 is_new = state is RunState.QUEUED and utc_now() - created_at < START_GRACE
                 if run_id not in self._going and not is_new:
                     self._end_lost(run_id, *LOST)
-            elif name and self._is_dead(name):
+            elif name and (self._is_dead(name) or utc_now() - created_at > self._longest):
                 self._end_lost(run_id, *WEB_ENDED)
 
     def _is_dead(self, name: str) -> bool:
-        if not name.startswith(f"{socket.gethostname()}-"):
-            return False
         try:
             descriptor = os.open(self._lock_path(name), os.O_RDWR)
         except FileNotFoundError:
-            return True
+            # It runs on another host, which looks after its own.
+            return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -318,16 +334,22 @@ class Executor:
                 outcome = self._sandbox.run(job, desk, stop, audit.call)
             finally:
                 desk.close()
-            with self._database.writing() as session:
-                run = receipts.write(
-                    session,
-                    run_id,
-                    outcome,
-                    desk,
-                    self._settings,
-                    secrets=grant.withheld,
-                    was_stopped=stop.is_set(),
-                )
+            try:
+                with self._database.writing() as session:
+                    run = receipts.write(
+                        session,
+                        run_id,
+                        outcome,
+                        desk,
+                        self._settings,
+                        secrets=grant.withheld,
+                        was_stopped=stop.is_set(),
+                    )
+            except Exception:
+                # What cannot be kept was still computed, and counts in the hour.
+                with self._database.writing() as session:
+                    receipts.charge(session, run_id, outcome, desk, self._settings)
+                raise
             used = {"cpu_ms": run.cpu_ms, "wall_ms": run.wall_ms, "host_calls": run.host_calls}
             audit.end(run.state.value, run.error_rule, **used)
         if run.state is RunState.FAILED:

@@ -48,7 +48,7 @@ def write(
     run.output = desk.items
     for name, value in _receipt(outcome, desk).items():
         setattr(run, name, value)
-    budgets.charge(session, parties(run, settings), _used(outcome, desk), now=now)
+    charge(session, run_id, outcome, desk, settings)
     if target is RunState.FAILED:
         run.error_rule, message = _reason(outcome, desk)
         run.error_message = withheld.without(secrets, message)
@@ -62,6 +62,14 @@ def write(
     if target is RunState.FINISHED:
         catalog.count_run(session, run.app_id, run.person_id, now=now)
     return run
+
+
+def charge(
+    session: Session, run_id: RunId, outcome: Outcome, desk: Desk, settings: RunSettings
+) -> None:
+    """Count what a run used in the hours of its person and its app."""
+    run = session.get_one(Run, run_id)
+    budgets.charge(session, parties(run, settings), _used(outcome, desk), now=utc_now())
 
 
 def _used(outcome: Outcome, desk: Desk) -> Amounts:

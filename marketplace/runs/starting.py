@@ -6,10 +6,11 @@ from typing import Any
 
 from marketplace.catalog import channels
 from marketplace.catalog.models import App, Release
+from marketplace.inference.ports import EngineStatus
 from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import Invalid
-from marketplace.runs import service
+from marketplace.runs import service, wishes
 from marketplace.runs.executor import Executor
 from marketplace.runs.files import RunFiles
 from marketplace.runs.models import Run
@@ -30,6 +31,15 @@ class Starter:
     settings: RunSettings
     vault: Vault
 
+    def engine_status(self) -> EngineStatus:
+        """What the models can do, for `start`. Raises: Busy.
+
+        It is asked before anything else of the request: an engine that hangs is waited for, and
+        a session that writes would hold up every other one meanwhile.
+        """
+        self.executor.check_room()
+        return self.executor.model_status()
+
     def start(
         self,
         app: App,
@@ -38,17 +48,18 @@ class Starter:
         taken: Taken,
         *,
         allowed: Iterable[str],
+        engine: EngineStatus,
         has_page: bool = False,
     ) -> Run:
         """Add a run of this person with its files; it begins once the request is committed.
 
         Args:
+            engine: what `engine_status` answered before the request's session began.
             has_page: whether the person goes to the run's page now.
-        Raises: what `service.start` raises, Busy, ModelUnavailable, TooManyFiles.
+        Raises: what `service.start` raises, ModelUnavailable, TooManyFiles.
         """
-        self.executor.check_room()
         if release := release_of(app):
-            self.executor.check_model(release)
+            wishes.check(release.manifest, engine)
         run = service.start(
             db(),
             app,

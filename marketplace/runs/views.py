@@ -53,6 +53,7 @@ def blueprint(
     @signed_in_only
     def start(ident: str) -> ResponseReturnValue:
         """Run an app with the form's values and files, and go to the run's page."""
+        engine = starter.engine_status()
         app = catalog.app_by_ident(db(), ident)
         action, release = request.form.get("-action", ""), release_of(app)
         schema = schema_of(release, action)
@@ -61,7 +62,13 @@ def blueprint(
         allowed = request.form.get("-allow", "").split(consent.COMMA)
         try:
             run = starter.start(
-                app, action, values, taken, allowed=allowed, has_page=not wants_json()
+                app,
+                action,
+                values,
+                taken,
+                allowed=allowed,
+                engine=engine,
+                has_page=not wants_json(),
             )
         except (service.BadInput, consent.ConsentNeeded, SettingsNeeded) as error:
             if wants_json():

@@ -1,6 +1,5 @@
 """Runs for programs: started with JSON and files, looked at, stopped."""
 
-import json
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +7,7 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from marketplace.catalog import queries as catalog
+from marketplace.kernel import strict_json
 from marketplace.kernel.errors import Invalid
 from marketplace.kernel.ids import RunId
 from marketplace.runs import service, uploads
@@ -31,13 +31,16 @@ def blueprint(starter: Starter) -> Blueprint:
         With files it is a multipart form: that JSON in the part `run`, and each file in a part
         named after its field.
         """
+        engine = starter.engine_status()
         app = catalog.app_by_ident(db(), ident)
         asked = _asked()
         schema = schema_of(release_of(app), str(asked.get("action", "")))
         taken = uploads.take(schema, request.files, most_bytes=starter.settings.file_bytes)
         values = uploads.with_files(mended(asked.get("input", {})), schema, taken)
         allowed = [str(each) for each in asked.get("allow") or ()]
-        run = starter.start(app, str(asked["action"]), values, taken, allowed=allowed)
+        run = starter.start(
+            app, str(asked["action"]), values, taken, allowed=allowed, engine=engine
+        )
         return jsonify(_told(run)), 201
 
     @bp.get("/api/v1/runs/<uuid:run_id>")
@@ -60,7 +63,8 @@ def blueprint(starter: Starter) -> Blueprint:
 
 def _asked() -> dict[str, Any]:
     try:
-        asked = request.get_json() if request.is_json else json.loads(request.form.get("run", ""))
+        text = request.get_data(as_text=True) if request.is_json else request.form.get("run", "")
+        asked = strict_json.parsed(text)
     except (ValueError, RecursionError):
         asked = None
     if not isinstance(asked, dict) or not isinstance(asked.get("input", {}), dict):

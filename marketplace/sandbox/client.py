@@ -13,6 +13,7 @@ from typing import Any
 
 from caravan.component import COMPONENT_FILE
 
+from marketplace.kernel import strict_json
 from marketplace.sandbox import grants, wire
 from marketplace.sandbox.components import DIGEST_FILE, Component
 from marketplace.sandbox.conversation import ABSENT, Conversation
@@ -72,7 +73,10 @@ class RunnerClient:
             "locale": "en",
             "started_at_ms": int(time.time() * 1000),
         }
-        found = json.loads(self._text(request, code, limits))
+        try:
+            found = strict_json.parsed(self._text(request, code, limits))
+        except (ValueError, RecursionError):
+            found = None
         if not isinstance(found, dict):
             raise AppRefused(RunError("app.describe", "The app does not describe its actions."))
         return found

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from marketplace.kernel import strict_json
 from marketplace.sandbox import grants
 from marketplace.sandbox.limits import Spent
 from marketplace.sandbox.outcomes import Refusals
@@ -94,7 +95,7 @@ class Desk:
         if rule := self.spent.take(op, len(text)):
             raise Ended(rule)
         try:
-            payload = STRICT.decode(text)
+            payload = strict_json.parsed(text)
         except (ValueError, RecursionError):
             line["payload"] = text
             refusal = "host.payload", "The app sent something that is not JSON."
@@ -129,11 +130,3 @@ class Desk:
         self.refusals[code] = message
         line["refused"] = {"code": code, "message": message}
         return {"t": "refusal", "code": code, "message": message}
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON.")
-
-
-# Made once: with an argument of its own, `json.loads` makes a decoder for every text.
-STRICT = json.JSONDecoder(parse_constant=_no_constant)

@@ -1,6 +1,8 @@
 """Carrying runs out: how each may end, what is left of it, and what a dead process leaves."""
 
 import errno
+import socket
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +21,7 @@ from marketplace.publishing import code
 from marketplace.runs import receipts
 from marketplace.runs.events import EventWriter
 from marketplace.runs.executor import Busy, Executor
-from marketplace.runs.models import Run, RunState
+from marketplace.runs.models import Run, RunState, Use
 from marketplace.runs.settings import RunSettings
 from tests.factories.accounts import NOON
 from tests.factories.ads import make_flight
@@ -202,7 +204,8 @@ def test_a_dead_processs_advertisement_is_given_back(
     _, offer, _ = with_offer(here, "yield ctx.ads.slot('after-result')")
     with empty_database.writing() as session:
         run = session.get_one(Run, offer.run_id)
-        run.state, run.executor = RunState.RUNNING, here.executor.name + "-dead"
+        run.state, run.executor = RunState.RUNNING, "oasis-1-dead"
+    here.executor._lock_path("oasis-1-dead").touch()
     here.executor.reap()
     with empty_database.reading() as session:
         assert session.get_one(Offer, offer.id).state is OfferState.VOID
@@ -212,6 +215,67 @@ def test_the_runs_of_another_host_are_left_alone(here: Stage) -> None:
     run_id = here.queued(here.app(), executor="another-host-1-abc")
     here.executor.reap()
     assert here.run(run_id).state is RunState.QUEUED
+
+
+def test_a_host_knows_its_runs_under_a_new_name(
+    empty_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "web")
+    with stage(empty_database, tmp_path) as before:
+        run_id = before.queued(before.app(), state=RunState.RUNNING)
+    monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
+    with stage(empty_database, tmp_path) as after:
+        after.executor.reap()
+        assert after.run(run_id).error_rule == "store.web-ended"
+
+
+def test_a_host_takes_no_other_for_itself_because_their_names_begin_alike(
+    empty_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "web-2")
+    with stage(empty_database, tmp_path / "second") as second:
+        run_id = second.queued(second.app(), state=RunState.RUNNING)
+        monkeypatch.setattr(socket, "gethostname", lambda: "web")
+        with stage(empty_database, tmp_path / "first") as first:
+            first.executor.reap()
+            assert first.run(run_id).state is RunState.RUNNING
+
+
+def test_a_run_of_a_host_that_never_comes_back_ends_when_no_run_is_that_old(here: Stage) -> None:
+    old = utc_now() - timedelta(hours=3)
+    run_id = here.queued(here.app(), executor="another-host-1-abc", created_at=old)
+    here.executor.reap()
+    assert here.run(run_id).error_rule == "store.web-ended"
+
+
+def test_a_run_that_gets_no_thread_ends_at_once(
+    here: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    run_id = here.queued(here.app())
+    with monkeypatch.context() as patched, capture_logs():
+        patched.setattr(threading.Thread, "start", refuse)
+        here.executor.start(run_id)
+    run = here.run(run_id)
+    assert (run.state, run.error_rule) == (RunState.FAILED, "store.no-thread")
+    assert here.executor._going == set()
+
+
+def test_a_run_whose_end_cannot_be_kept_is_charged_for_what_it_used(
+    here: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: object, **_named: object) -> None:
+        raise ValueError("The database refuses what the app wrote.")
+
+    monkeypatch.setattr(receipts.metering, "keep", refuse)
+    with capture_logs():
+        run = here.perform(here.app(ASK))
+    assert run.error_rule == "store.error"
+    with here.database.reading() as session:
+        used = session.exec(select(Use).where(Use.party_id == run.person_id)).one()
+    assert used.llm_tokens > 0
 
 
 def test_a_process_takes_on_only_so_many_runs(empty_database: Database, tmp_path: Path) -> None:

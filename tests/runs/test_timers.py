@@ -1,17 +1,19 @@
 """Schedules a person switched on: who starts what, when, and what switches them off again."""
 
+import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlmodel import select
+from structlog.testing import capture_logs
 
 from marketplace.ads.models import Offer
 from marketplace.catalog.models import App, AppState
-from marketplace.infra.db import Database
+from marketplace.infra.db import Database, DatabaseBusy
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId
 from marketplace.runs import service, timers
@@ -125,7 +127,8 @@ def test_after_kill_9_between_commit_and_start_the_run_fails_and_the_schedule_go
     here: Stage, person: AccountId
 ) -> None:
     switched_on(here, person, here.app(schedule=HOURLY))
-    dead = f"{here.executor.name.rsplit('-', 2)[0]}-0-dead"
+    dead = "oasis-1-dead"
+    here.executor._lock_path(dead).touch()
     with here.database.writing() as session:
         begin(session, timers.due(session, now=NOW + HOUR)[0], HOUR, dead)
     assert timer(here).next_at == NOW + 2 * HOUR
@@ -158,6 +161,25 @@ def test_a_spent_hour_skips_a_beat_and_is_no_failure(here: Stage, person: Accoun
     assert clock.step(NOW + HOUR) == 0
     waiting = timer(here)
     assert (waiting.next_at, waiting.failures, waiting.stopped) == (NOW + 2 * HOUR, 0, None)
+
+
+def test_the_clock_goes_on_whatever_goes_wrong(
+    here: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, clock = threading.Event(), clock_of(here)
+    failures: list[Exception] = [RuntimeError("can't start new thread"), DatabaseBusy("Busy.")]
+
+    def step(_now: datetime) -> int:
+        if failures:
+            raise failures.pop()
+        stop.set()
+        return 0
+
+    monkeypatch.setattr(clock, "step", step)
+    monkeypatch.setattr(stop, "wait", lambda _seconds: stop.is_set())
+    with capture_logs() as logged:
+        clock.run(stop)
+    assert [entry["event"] for entry in logged] == ["clock.failed"] * 2
 
 
 def test_what_needs_its_person_switches_it_off_with_the_reason(

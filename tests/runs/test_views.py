@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from flask import Flask
+from flask import Flask, g, request
 from flask.testing import FlaskClient
 from sqlmodel import select
 from werkzeug.test import TestResponse
@@ -91,6 +91,20 @@ def test_the_receipt_tells_the_memory_that_was_held_in_words(
         run = session.get_one(Run, run_id)
         run.prefill_ms, run.decode_ms, run.kv_token_ms = 500, 1_500, 2_400_000
     assert "1,200 tokens for 2 s" in lina.get(f"/runs/{run_id}").text
+
+
+def test_no_writer_waits_while_the_engine_is_asked(
+    here: Stage, lina: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, asked = here.app(), list[tuple[str, bool]]()
+
+    def status() -> EngineStatus:
+        asked.append((request.method, "db" in g))
+        return EngineStatus(ready=True)
+
+    monkeypatch.setattr(here.inference, "status", status)
+    assert start(lina, app).status_code == 303
+    assert asked[-1] == ("POST", False)
 
 
 def test_an_app_that_no_model_can_serve_is_refused_before_it_runs(

@@ -94,7 +94,7 @@ def test_a_program_sends_files_with_its_token(
     assert shown["state"] == "finished"
     assert shown["output"][0]["text"] == "a.txt (text/plain): hello"
     assert client.get(told.get_json()["url"]).status_code == 401
-    for body in ("[1]", "{", '{"input": 5}'):
+    for body in ("[1]", "{", '{"input": 5}', '{"input": {"n": 1e400}}'):
         refused = client.post(
             f"/api/v1/apps/{read.ident}/runs", data={"run": body}, headers=headers
         )

@@ -34,6 +34,15 @@ FRAMES = st.fixed_dictionaries(
 GRANTED = st.frozensets(st.sampled_from(sorted(grants.EVERYTHING)))
 
 
+def test_a_number_larger_than_any_is_refused() -> None:
+    host = Host()
+    desk = Desk(host, grants.EVERYTHING, limits())
+    payload = '{"kind": "json", "value": 1e400}'
+    answer = desk.answer({"t": "call", "op": "output.write", "payload": payload})
+    assert (answer["t"], answer["code"]) == ("refusal", "host.payload")
+    assert host.calls == []
+
+
 @pytest.mark.fuzz
 @given(st.lists(FRAMES, max_size=8), GRANTED)
 def test_any_call_is_answered_or_ends_the_run_and_is_one_line(
