@@ -1,7 +1,7 @@
 """Advertising tables: campaigns, flights with their money, creatives, and offers."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -109,6 +109,22 @@ class Creative(SQLModel, table=True):
     text: str = Field(max_length=140)
     cta: str = Field(max_length=24)
     url: str = Field(max_length=500)
+
+
+class Frequency(SQLModel, table=True):
+    """How often one flight was offered to one person on one day (UTC), at a price."""
+
+    __tablename__ = "ads_frequency"
+
+    person_id: AccountId = Field(
+        primary_key=True,
+        sa_type=Uuid,
+        foreign_key="accounts_account.id",
+        sa_column_kwargs=tie(Tie.OWN),
+    )
+    flight_id: FlightId = Field(primary_key=True, sa_type=Uuid, foreign_key="ads_flight.id")
+    day: date = Field(primary_key=True)
+    times: int = 1
 
 
 class OfferState(StrEnum):

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from marketplace.accounts.models import Account
@@ -16,6 +17,7 @@ from marketplace.ads.models import (
     Creative,
     Flight,
     FlightState,
+    Frequency,
     Offer,
     OfferState,
     Unbilled,
@@ -30,6 +32,8 @@ from marketplace.kernel.money import Money
 from marketplace.web.i18n import gettext as _
 
 OFFER_LIFE = timedelta(hours=1)
+# How long an advertisement must be in view; the page waits for it too (`controllers/ad.js`).
+SEEN = timedelta(seconds=1)
 # How many open offers one transaction settles, so that it does not hold up others for long.
 BATCH = 200
 
@@ -45,6 +49,7 @@ class Opportunity:
     Args:
         person_id: who runs the app; used only to leave out people who must not be billed for.
         age: the youngest the app is meant for.
+        most_a_day: how often a flight may be offered to this person in a day at a price.
     """
 
     slot: str
@@ -55,6 +60,7 @@ class Opportunity:
     category: str
     locale: str
     age: int
+    most_a_day: int
 
 
 def decide(
@@ -63,7 +69,8 @@ def decide(
     """Choose an advertisement for a slot and set its price aside.
 
     The price is promised in one UPDATE that fits only within the budget, so however many
-    processes decide at once, no flight spends more than it has.
+    processes decide at once, no flight spends more than it has. Nor does it spend more on one
+    person than a day allows, however often they, or a program in their name, run apps.
 
     Args:
         draw: in [0, 1); chooses among equals.
@@ -80,6 +87,9 @@ def decide(
     place = Place(category, opportunity.locale, opportunity.age)
     flights = _flights_for(session, place, now=now)
     unbilled = _unbilled(person, opportunity)
+    if not unbilled:
+        enough = _seen_enough(session, opportunity, now=now)
+        flights = {key: flight for key, flight in flights.items() if key not in enough}
     while flights:
         candidates = [_candidate(flight) for flight in flights.values()]
         result = auction.run(candidates, draw=draw)
@@ -87,7 +97,10 @@ def decide(
             return None
         flight = flights[result.winner]
         price = Money(0 if unbilled else result.price_micros, CURRENCY)
-        if unbilled or _set_aside(session, flight, price):
+        if unbilled or (
+            _count_offer(session, flight, opportunity, now=now)
+            and _set_aside(session, flight, price)
+        ):
             decision = auction.record(candidates, draw=draw)
             return _offer(
                 session,
@@ -98,7 +111,8 @@ def decide(
                 decision=decision,
                 now=now,
             )
-        # Its last money went to another offer; the next best has its turn.
+        # Its last money, or the person's last time today, went to another offer; the next best
+        # has its turn.
         del flights[result.winner]
     return None
 
@@ -127,6 +141,45 @@ def _unbilled(person: Account | None, opportunity: Opportunity) -> Unbilled | No
     if opportunity.person_id == opportunity.developer_id:
         return Unbilled.OWN_APP
     return Unbilled.OPERATOR if person is not None and person.is_operator else None
+
+
+def _seen_enough(session: Session, opportunity: Opportunity, *, now: datetime) -> set[str]:
+    found = session.exec(
+        select(Frequency.flight_id).where(
+            Frequency.person_id == opportunity.person_id,
+            Frequency.day == now.date(),
+            Frequency.times >= opportunity.most_a_day,
+        )
+    ).all()
+    return {str(flight_id) for flight_id in found}
+
+
+def _count_offer(
+    session: Session, flight: Flight, opportunity: Opportunity, *, now: datetime
+) -> bool:
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    values = {
+        "person_id": opportunity.person_id,
+        "flight_id": flight.id,
+        "day": now.date(),
+        "times": 1,
+    }
+    counted = (
+        insert(Frequency)
+        .values(**values)
+        .on_conflict_do_update(
+            index_elements=["person_id", "flight_id", "day"],
+            set_={"times": col(Frequency.times) + 1},
+            where=col(Frequency.times) < opportunity.most_a_day,
+        )
+        .returning(col(Frequency.times))
+    )
+    return session.connection().execute(counted).first() is not None
+
+
+def forget_frequencies(session: Session, *, now: datetime) -> None:
+    """Delete what was counted on days that are over."""
+    session.exec(delete(Frequency).where(col(Frequency.day) < now.date()))
 
 
 def _set_aside(session: Session, flight: Flight, price: Money) -> bool:
@@ -189,11 +242,13 @@ def _offer(
 def record_view(session: Session, nonce: str, *, now: datetime) -> bool:
     """Count that a person saw an offer; for CPM this is what is paid for.
 
-    Returns: whether it counted. It does once, before the offer expires, and not for people who
-    must not be billed for. Raises: OfferNotFound.
+    Returns: whether it counted. It does once, before the offer expires, not sooner than anybody
+    can have seen it, and not for people who must not be billed for. Raises: OfferNotFound.
     """
     offer = _by_nonce(session, nonce)
-    is_open = offer.state is OfferState.RESERVED and now < offer.expires_at
+    is_open = (
+        offer.state is OfferState.RESERVED and offer.created_at + SEEN <= now < offer.expires_at
+    )
     if offer.viewed_at is not None or not is_open:
         return False
     offer.viewed_at = now

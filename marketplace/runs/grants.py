@@ -33,6 +33,7 @@ class Grant:
         adapter: key of the LoRA its answers are computed with.
         wants: what the model that answers must be able to do.
         share: what its app gets of a busy model, next to others' of 1.
+        ad_views_per_day: how often one advertisement may be billed for the person.
         kv_bytes, egress_requests: the most that may be kept and fetched in the whole run.
     """
 
@@ -60,6 +61,7 @@ class Grant:
     adapter: str | None = None
     wants: Wants = field(default_factory=Wants)
     share: float = 1.0
+    ad_views_per_day: int = 1
 
 
 def grant_for(
@@ -107,6 +109,7 @@ def grant_for(
         adapter=release.adapter_key,
         wants=wants_of(manifest),
         share=share_of(app, settings),
+        ad_views_per_day=settings.ad_views_per_day,
     )
 
 

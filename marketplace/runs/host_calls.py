@@ -137,6 +137,7 @@ class Desk:
                     category=self._grant.category,
                     locale=self._grant.locale,
                     age=self._grant.age,
+                    most_a_day=self._grant.ad_views_per_day,
                 ),
                 now=utc_now(),
                 draw=Random(f"{self._grant.seed}:{name}").random(),  # noqa: S311  (replayable)

@@ -31,6 +31,12 @@ class RunSettings(BaseModel):
 
     at_once: int = Field(64, ge=1, description="Runs at once in one web process.")
     at_once_per_person: int = Field(3, ge=1, description="Runs at once of one person.")
+    ad_views_per_day: int = Field(
+        10,
+        ge=1,
+        description="How often one advertisement may be billed for one person in a day (UTC); "
+        "after that they are shown others, count.",
+    )
     measures: bool = Field(
         True,
         description="Whether the store runs the samples of each release by itself, one release "

@@ -137,6 +137,7 @@ class MoneyMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.offers)
     @rule(data=st.data(), is_click=st.booleans())
     def look(self, data: st.DataObject, *, is_click: bool) -> None:
+        self.now += ads.SEEN
         nonce = data.draw(st.sampled_from(self.offers)).nonce
         (ads.record_click if is_click else ads.record_view)(self.session, nonce, now=self.now)
 

@@ -1,17 +1,29 @@
 """Advertisements: who sees them, what is counted, and that no budget is ever overspent."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from operator import itemgetter
 from threading import Barrier, Thread
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlmodel import Session, col, select
 
 from marketplace.accounts.models import Account
 from marketplace.ads import auction, campaigns, service
 from marketplace.ads.auction import Pricing
 from marketplace.ads.jobs import handlers, schedules
-from marketplace.ads.models import NEXT_STATES, Flight, FlightState, IllegalMove, Offer, OfferState
+from marketplace.ads.models import (
+    NEXT_STATES,
+    Flight,
+    FlightState,
+    Frequency,
+    IllegalMove,
+    Offer,
+    OfferState,
+)
 from marketplace.billing import book, ledger
 from marketplace.billing.models import FeeScheme, LedgerEntry, Line
 from marketplace.billing.queries import earned, trial_balance
@@ -20,7 +32,7 @@ from marketplace.infra.jobs import JobContext
 from marketplace.kernel.ids import AccountId, FlightId, RunId, new_id
 from marketplace.kernel.money import Money
 from tests.factories.accounts import make_account
-from tests.factories.ads import NOON, make_flight, make_offer, make_opportunity
+from tests.factories.ads import NOON, SEEN, make_flight, make_offer, make_opportunity
 from tests.factories.billing import make_listed_app
 
 LATER = NOON + service.OFFER_LIFE
@@ -53,8 +65,8 @@ def test_a_view_is_paid_once_and_shared_seven_to_three(session: Session) -> None
     flight = make_flight(session)
     make_flight(session, bid=Money(2_000_000, "USD"))
     offer = make_offer(session)
-    assert service.record_view(session, offer.nonce, now=NOON)
-    assert not service.record_view(session, offer.nonce, now=NOON)
+    assert service.record_view(session, offer.nonce, now=SEEN)
+    assert not service.record_view(session, offer.nonce, now=SEEN)
     session.refresh(flight)
     assert (flight.reserved_micros, flight.committed_micros, flight.views) == (0, 2_000, 1)
     assert _owed(session, ledger.developer(offer.developer_id)) == 1_400
@@ -66,12 +78,12 @@ def test_a_view_is_paid_once_and_shared_seven_to_three(session: Session) -> None
 def test_a_flight_paid_by_click_pays_for_the_click_alone(session: Session) -> None:
     flight = make_flight(session, pricing=Pricing.CPC, bid=Money(500_000, "USD"))
     offer = make_offer(session)
-    assert service.record_view(session, offer.nonce, now=NOON)
-    assert not service.record_view(session, offer.nonce, now=NOON)
+    assert service.record_view(session, offer.nonce, now=SEEN)
+    assert not service.record_view(session, offer.nonce, now=SEEN)
     session.refresh(flight)
     assert (flight.committed_micros, flight.views) == (0, 1)
-    assert service.record_click(session, offer.nonce, now=NOON)
-    assert not service.record_click(session, offer.nonce, now=NOON)
+    assert service.record_click(session, offer.nonce, now=SEEN)
+    assert not service.record_click(session, offer.nonce, now=SEEN)
     session.refresh(flight)
     assert (flight.committed_micros, flight.clicks) == (offer.price_micros, 1)
     _check_book(session)
@@ -82,17 +94,77 @@ def test_a_click_on_a_flight_paid_by_view_is_counted_and_costs_nothing_more(
 ) -> None:
     flight = make_flight(session)
     offer = make_offer(session)
-    service.record_view(session, offer.nonce, now=NOON)
-    assert service.record_click(session, offer.nonce, now=NOON)
+    service.record_view(session, offer.nonce, now=SEEN)
+    assert service.record_click(session, offer.nonce, now=SEEN)
     session.refresh(flight)
     assert (flight.clicks, flight.committed_micros) == (1, offer.price_micros)
     _check_book(session)
 
 
+def test_what_is_told_sooner_than_anybody_can_have_seen_it_is_not_counted(
+    session: Session,
+) -> None:
+    make_flight(session)
+    offer = make_offer(session)
+    too_soon = SEEN - timedelta(milliseconds=1)
+    assert not service.record_view(session, offer.nonce, now=too_soon)
+    assert service.record_view(session, offer.nonce, now=SEEN)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), max_size=14),
+    st.integers(1, 4),
+)
+def test_nobody_is_billed_for_more_often_than_a_day_allows(
+    session: Session, asked: list[tuple[int, int]], most: int
+) -> None:
+    with session.begin_nested() as trial:
+        flights = {make_flight(session).id for _ in range(2)}
+        people = [AccountId(make_account(session).id) for _ in range(2)]
+        seen = Counter[tuple[int, int, object]]()
+        for person, day in sorted(asked, key=itemgetter(1)):
+            where = make_opportunity(session, person_id=people[person], most_a_day=most)
+            offer = service.decide(session, where, now=NOON + timedelta(days=day), draw=0.5)
+            if offer is None:
+                assert all(seen[person, day, flight] == most for flight in flights)
+            else:
+                seen[person, day, offer.flight_id] += 1
+        assert all(times <= most for times in seen.values())
+        trial.rollback()
+
+
+def test_days_that_are_over_are_forgotten(empty_database: Database) -> None:
+    with empty_database.writing() as session:
+        make_flight(session)
+        make_offer(session)
+    for later, kept in ((NOON, 1), (NOON + timedelta(days=1), 0)):
+        handlers()["ads.forget_frequencies"](JobContext(empty_database, {}, later))
+        with empty_database.reading() as session:
+            assert len(session.exec(select(Frequency)).all()) == kept
+
+
+def test_one_person_who_runs_much_at_once_costs_a_flight_no_more(
+    empty_database: Database,
+) -> None:
+    with empty_database.writing() as session:
+        make_flight(session)
+        person_id = AccountId(make_account(session).id)
+        slots = [make_opportunity(session, person_id=person_id, most_a_day=3) for _ in range(8)]
+    offers: list[Offer | None] = []
+
+    def ask(number: int) -> None:
+        with empty_database.writing() as session:
+            offers.append(service.decide(session, slots[number], now=NOON, draw=0.1))
+
+    _together(8, ask)
+    assert sum(offer is not None for offer in offers) == 3
+
+
 def test_a_click_without_a_view_is_not_counted(session: Session) -> None:
     make_flight(session, pricing=Pricing.CPC, bid=Money(500_000, "USD"))
     offer = make_offer(session)
-    assert not service.record_click(session, offer.nonce, now=NOON)
+    assert not service.record_click(session, offer.nonce, now=SEEN)
     assert offer.state is OfferState.RESERVED
 
 
@@ -129,8 +201,8 @@ def test_a_developer_who_runs_their_own_app_costs_nobody_anything(session: Sessi
     app = make_listed_app(session)
     offer = make_offer(session, app=app, person_id=app.owner_id)
     assert (offer.unbilled, offer.price_micros) == ("own-app", 0)
-    assert not service.record_view(session, offer.nonce, now=NOON)
-    assert not service.record_click(session, offer.nonce, now=NOON)
+    assert not service.record_view(session, offer.nonce, now=SEEN)
+    assert not service.record_click(session, offer.nonce, now=SEEN)
     session.refresh(flight)
     assert (flight.views, flight.clicks, flight.reserved_micros) == (0, 0, 0)
     _check_book(session)
@@ -152,7 +224,7 @@ def test_an_offer_that_expired_is_released_and_no_longer_counts(session: Session
     assert service.void_expired(session, now=LATER) == 0
     session.refresh(flight)
     assert (offer.state, flight.reserved_micros) == (OfferState.VOID, 0)
-    assert not service.record_view(session, offer.nonce, now=NOON)
+    assert not service.record_view(session, offer.nonce, now=SEEN)
     _check_book(session)
 
 
@@ -162,7 +234,7 @@ def test_a_failed_run_releases_what_was_not_seen_yet(session: Session) -> None:
     seen = make_offer(session, run_id=run_id, app=app, slot="top")
     unseen = make_offer(session, run_id=run_id, app=app, slot="bottom")
     other = make_offer(session)
-    service.record_view(session, seen.nonce, now=NOON)
+    service.record_view(session, seen.nonce, now=SEEN)
     assert service.void_for_run(session, run_id, now=NOON) == 1
     assert [o.state for o in (seen, unseen, other)] == [
         OfferState.COMMITTED,
@@ -200,7 +272,7 @@ def test_a_new_share_changes_no_offer_that_was_made_before(session: Session) -> 
     make_flight(session)
     offer = make_offer(session)
     session.add(FeeScheme(line=Line.ADS, version=2, developer_bps=0, starts_at=NOON))
-    service.record_view(session, offer.nonce, now=NOON)
+    service.record_view(session, offer.nonce, now=SEEN)
     assert _owed(session, ledger.developer(offer.developer_id)) == 1_750
 
 
@@ -257,7 +329,7 @@ def test_many_at_once_never_promise_more_than_the_budget(empty_database: Databas
                 offer = service.decide(session, where, now=NOON, draw=0.1)
             if offer is not None:
                 with empty_database.writing() as session:
-                    service.record_view(session, offer.nonce, now=NOON)
+                    service.record_view(session, offer.nonce, now=SEEN)
 
     _together(8, ask)
     with empty_database.reading() as session:
@@ -278,7 +350,7 @@ def test_one_view_told_by_many_at_once_is_paid_once(empty_database: Database) ->
 
     def tell(_number: int) -> None:
         with empty_database.writing() as session:
-            counted.append(service.record_view(session, offer.nonce, now=NOON))
+            counted.append(service.record_view(session, offer.nonce, now=SEEN))
 
     _together(6, tell)
     assert sorted(counted) == [False] * 5 + [True]
@@ -296,9 +368,8 @@ def test_the_job_releases_every_expired_offer(
         flight = make_flight(session)
         for _ in range(5):
             make_offer(session)
-    [(name, every_s)] = schedules().items()
-    assert every_s == 60
-    handlers()[name](JobContext(empty_database, {}, LATER))
+    assert schedules()["ads.void_expired"] == 60
+    handlers()["ads.void_expired"](JobContext(empty_database, {}, LATER))
     with empty_database.reading() as session:
         _check_book(session)
         assert session.get_one(Flight, flight.id).reserved_micros == 0

@@ -10,7 +10,7 @@ from sqlmodel import select
 from marketplace.ads import queries
 from marketplace.ads.auction import Pricing
 from marketplace.ads.models import Flight, FlightState, Offer
-from marketplace.ads.service import decide
+from marketplace.ads.service import SEEN, decide
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import OfferId, new_id
@@ -38,7 +38,7 @@ CAMPAIGN = {
 
 
 def _open_offer(database: Database) -> Offer:
-    now = utc_now()
+    now = utc_now() - SEEN
     with database.writing() as session:
         make_flight(
             session,

@@ -17,6 +17,8 @@ from tests.factories.accounts import make_account
 from tests.factories.billing import make_listed_app
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+# When an offer of noon can have been seen.
+SEEN = NOON + service.SEEN
 
 
 def plan(**given: Any) -> Plan:
@@ -58,6 +60,7 @@ def make_opportunity(session: Session, **given: Any) -> Opportunity:
         "category": "writing",
         "locale": "en",
         "age": 16,
+        "most_a_day": 10,
         **given,
     }
     return Opportunity(**values)
