@@ -22,7 +22,7 @@ hypothesis.settings.register_profile(
 )
 # `make fuzz` looks for much longer, and remembers nothing between runs but what has failed.
 hypothesis.settings.register_profile(
-    "fuzz", hypothesis.settings.get_profile("suite"), max_examples=6000
+    "fuzz", hypothesis.settings.get_profile("suite"), max_examples=10_000
 )
 hypothesis.settings.load_profile(os.environ.get("CARAVAN_HYPOTHESIS", "suite"))
 

@@ -2,6 +2,7 @@
 
 import http.client
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -25,6 +26,8 @@ OURS = frozenset(
 )
 # IPv6 with an IPv4 address inside, which is where it leads: NAT64, Teredo and 6to4.
 CARRIERS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "2001::/32", "2002::/16")))
+# `*.example.org` would take anything that ends so.
+HOST = re.compile(r"[a-z0-9._-]+")
 # What stays as it is in a path and a query; all else, such as a space or “é”, is escaped.
 SAFE = "/%:?#[]@!$&'()*+,;=-._~"
 
@@ -99,12 +102,11 @@ class Secret:
 
 @dataclass(frozen=True)
 class Response:
-    """The answer, and how many requests it took with its redirects."""
+    """The answer."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    requests: int
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
@@ -154,20 +156,27 @@ class Egress:
         self._tls = ssl.create_default_context()
 
     def fetch(
-        self, request: Request, *, allow: Collection[str], secrets: Collection[Secret] = ()
+        self,
+        request: Request,
+        *,
+        allow: Collection[str],
+        secrets: Collection[Secret] = (),
+        spend: Callable[[], None] = lambda: None,
     ) -> Response:
         """Send one request and follow its redirects, each held to the same rules.
 
         Args:
             allow: host names, and `*.example.org` for all below it.
             secrets: put in place of their placeholders on the wire, and taken out of the answer.
+            spend: called before the request and each redirect; what it raises ends them.
         Raises: OffList, NotPublic, BadRequest, SecretElsewhere, AnswerTooLong, NoAnswer.
         """
         if len(request.body) > self._settings.request_bytes:
             raise BadRequest("The body of the request is too long.", rule="http.too-long")
         deadline = time.monotonic() + self._settings.timeout_s
-        for count in range(1, self._settings.max_redirects + 2):
-            answer = replace(self._once(request, allow, secrets, deadline), requests=count)
+        for _ in range(self._settings.max_redirects + 1):
+            spend()
+            answer = self._once(request, allow, secrets, deadline)
             following = _following(request, answer)
             if following is None:
                 return _without(secrets, answer)
@@ -245,7 +254,7 @@ class Egress:
                 raise AnswerTooLong(
                     f"“{host}” answered with more than {kilobytes} KB.", rule="http.too-large"
                 )
-            return Response(status, found, data, 1)
+            return Response(status, found, data)
 
 
 @contextmanager
@@ -273,6 +282,9 @@ def _target(request: Request, allow: Collection[str]) -> tuple[SplitResult, str,
         raise BadRequest(f"The method is one of {', '.join(sorted(METHODS))}.", rule="http.method")
     if ours := sorted(OURS & {name.lower() for name in request.headers}):
         raise BadRequest(f"The store writes the header {ours[0]} itself.", rule="http.header")
+    if not request.url.isprintable():
+        # The parser would drop a line break, and so go elsewhere than a reader of the log sees.
+        raise BadRequest("A web address holds printable characters only.", rule="http.url")
     try:
         parts = urlsplit(request.url)
         host = (parts.hostname or "").encode("idna").decode().lower().rstrip(".")
@@ -286,6 +298,8 @@ def _target(request: Request, allow: Collection[str]) -> tuple[SplitResult, str,
             f"This app may not reach “{host}”: its caravan.toml does not name it under [network].",
             rule="http.off-list",
         )
+    if not HOST.fullmatch(host):
+        raise BadRequest("That is not a web address.", rule="http.url")
     return parts, host, port
 
 

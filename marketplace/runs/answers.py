@@ -130,14 +130,26 @@ class Answers:
     def _request_id(self, number: int) -> str:
         return f"{self._grant.run_id}-{number}"
 
-    def _generation(self, payload: dict[str, Any], number: int) -> Generation:
+    def _left(self) -> int:
+        """How many tokens may still be generated. Raises: Refused where none."""
+        tally = self.tally
         # Answers that are still being made count with all they may become.
-        left = self._grant.llm_tokens - self.tally.generated_tokens - sum(self._promised.values())
-        if left <= 0:
+        generated = tally.generated_tokens + sum(self._promised.values())
+        if generated >= self._grant.llm_tokens:
             raise Refused(
                 "limit.llm_tokens",
                 f"The run used up its {self._grant.llm_tokens} generated tokens.",
             )
+        in_hour = tally.prompt_tokens - tally.cached_tokens + generated
+        if in_hour >= self._grant.hour_tokens:
+            raise Refused(
+                "limit.llm_tokens",
+                "What the language model may read and write in this hour is used up.",
+            )
+        return min(self._grant.llm_tokens - generated, self._grant.hour_tokens - in_hour)
+
+    def _generation(self, payload: dict[str, Any], number: int) -> Generation:
+        left = self._left()
         asked = payload.get("max_tokens", DEFAULT_MAX_TOKENS)
         if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
             raise Refused("llm.max-tokens", "max_tokens is a whole number from 1.")
@@ -237,6 +249,7 @@ class Answers:
         return {"text": "".join(pieces), "reason": answer["end"], "usage": usage}
 
     def _embed(self, payload: dict[str, Any]) -> list[list[float]]:
+        self._left()
         request_id = self._request_id(len(self._requests))
         self._requests.add(request_id)
         embedded = self._inference.embed(

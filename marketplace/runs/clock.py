@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 
 from marketplace.infra.db import Database
 from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
+from marketplace.kernel.ids import RunId
 from marketplace.runs import timers
 from marketplace.runs.executor import Busy, Executor
 from marketplace.runs.settings import RunSettings
@@ -51,16 +53,24 @@ class Clock:
         began = 0
         for timer_id in found:
             self._executor.check_room()
-            with self._database.writing() as session:
-                run_id = timers.begin(
-                    session,
-                    timer_id,
-                    settings=self._settings,
-                    vault=self._vault,
-                    executor=self._executor.name,
-                    now=now,
-                )
+            try:
+                run_id = self._begin(timer_id, now)
+            except Exception:
+                # The others' time has come as well.
+                log.exception("clock.schedule_failed", schedule=str(timer_id))
+                continue
             if run_id is not None:
                 self._executor.start(run_id)
                 began += 1
         return began
+
+    def _begin(self, timer_id: UUID, now: datetime) -> RunId | None:
+        with self._database.writing() as session:
+            return timers.begin(
+                session,
+                timer_id,
+                settings=self._settings,
+                vault=self._vault,
+                executor=self._executor.name,
+                now=now,
+            )

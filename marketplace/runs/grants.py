@@ -27,6 +27,7 @@ class Grant:
         person: a pseudonym of the person, different in every app.
         hosts: where on the web it may go, `*.example.org` for all below.
         llm_tokens: the most tokens that may be generated in the whole run.
+        hour_tokens: the most that may be read and generated, which is what the hour still allows.
         settings: what the person set for the app; `secrets`: what of it only the way out sees.
         withheld: secret inputs, which no log of the store may hold.
         is_scheduled: whether it was started by the clock, so that nobody sees an advertisement.
@@ -50,6 +51,7 @@ class Grant:
     ad_slots: frozenset[str]
     hosts: frozenset[str]
     llm_tokens: int
+    hour_tokens: int
     kv_bytes: int
     egress_requests: int
     locale: str
@@ -98,6 +100,7 @@ def grant_for(
         ad_slots=frozenset(entry["name"] for entry in manifest["ad_slot"]),
         hosts=frozenset((manifest.get("network") or {}).get("allow", ())),
         llm_tokens=min(manifest["limits"]["llm_tokens"], settings.max_llm_tokens, left.llm_tokens),
+        hour_tokens=left.llm_tokens,
         kv_bytes=min(settings.kv_write_bytes, left.kv_bytes),
         egress_requests=min(settings.egress_requests, left.egress_requests),
         locale=run.locale,
@@ -123,7 +126,7 @@ def limits_of(release: Release, settings: SandboxSettings, left: Amounts) -> Lim
     """The sandbox's limits for this release: what it asks for, within what is allowed and left."""
     asked = release.manifest["limits"]
     most = settings.ceiling
-    return clamp(
+    found = clamp(
         {name: value for name, value in asked.items() if value is not None},
         usual=settings.usual,
         ceiling=replace(
@@ -134,6 +137,9 @@ def limits_of(release: Release, settings: SandboxSettings, left: Amounts) -> Lim
             host_calls=min(most.host_calls, left.host_calls),
         ),
     )
+    # What is left of memory times time is time, for memory that is full to its limit.
+    full_ms = left.memory_mb_s * 2**20 * 1000 // found.memory_bytes
+    return replace(found, wall_ms=max(1, min(found.wall_ms, full_ms)))
 
 
 def header(run: Run, grant: Grant, release: Release, withheld: list[str]) -> dict[str, Any]:

@@ -38,8 +38,6 @@ class Memory:
         return kv.Shelf(self._grant.app_id, person)
 
     def _changed(self, change: Callable[[Session], Value]) -> Value:
-        if self.written_bytes > self._grant.kv_bytes:
-            raise Refused("limit.kv_bytes", "The run has kept as much as one run may.")
         try:
             return self._once(change)
         except IntegrityError:
@@ -56,7 +54,11 @@ class Memory:
             return kv.get(session, self._shelf(payload), payload.get("key"))
 
     def _count(self, key: Any, value: Any) -> None:
-        self.written_bytes += len(json.dumps([key, value], ensure_ascii=False))
+        text = json.dumps([key, value], ensure_ascii=False)
+        size = len(text.encode("utf-8", "surrogatepass"))
+        if self.written_bytes + size > self._grant.kv_bytes:
+            raise Refused("limit.kv_bytes", "The run has kept as much as one run may.")
+        self.written_bytes += size
 
     def _set(self, payload: dict[str, Any]) -> None:
         shelf, key, value = self._shelf(payload), payload.get("key"), payload.get("value")

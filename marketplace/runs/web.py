@@ -20,21 +20,25 @@ class Web:
         self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {"http.fetch": self._fetch}
 
     def _fetch(self, payload: dict[str, Any]) -> dict[str, Any]:
-        request = _read(payload)
+        answer = self._egress.fetch(
+            _read(payload),
+            allow=self._grant.hosts,
+            secrets=self._grant.secrets,
+            spend=self._spend,
+        )
+        return {
+            "status": answer.status,
+            "headers": dict(answer.headers),
+            "body_base64": base64.b64encode(answer.body).decode(),
+        }
+
+    def _spend(self) -> None:
         if self.requests >= self._grant.egress_requests:
             raise Refused(
                 "limit.egress_requests",
                 f"The run has made its {self._grant.egress_requests} web requests.",
             )
         self.requests += 1
-        answer = self._egress.fetch(request, allow=self._grant.hosts, secrets=self._grant.secrets)
-        # A redirect is a request too; the last one of a run may so take it past its number.
-        self.requests += answer.requests - 1
-        return {
-            "status": answer.status,
-            "headers": dict(answer.headers),
-            "body_base64": base64.b64encode(answer.body).decode(),
-        }
 
 
 def _read(payload: dict[str, Any]) -> Request:

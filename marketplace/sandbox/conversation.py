@@ -63,6 +63,8 @@ class Conversation:
         self._wants_code = False
         self._unsent = memoryview(b"")
         self._ending: Ending | None = None
+        # Ended by the store, and the zygote has not yet said what it used.
+        self._is_cut = False
         self._selector = selectors.DefaultSelector()
         self._eager = wire.Eager(data)
         self._has_answered = False
@@ -90,7 +92,7 @@ class Conversation:
         with self._selector:
             self._selector.register(self._data, selectors.EVENT_READ, self._hear_runner)
             self._selector.register(self._control, selectors.EVENT_READ, self._hear_zygote)
-            while self._ending is None:
+            while self._is_going:
                 self._heed_stop()
                 if self._has_answered and self._eager.look():
                     self._hear_runner()
@@ -102,8 +104,9 @@ class Conversation:
                 if not self._started_at:
                     first, second = second, first
                 for hear in (first, second):
-                    if hear in ready and self._ending is None:
+                    if hear in ready and self._is_going:
                         hear()
+        assert self._ending is not None
         if self._started_at:
             self._ending.wall_ms = int(
                 (time.monotonic() - self._started_at - self._waited_s) * 1000
@@ -112,6 +115,10 @@ class Conversation:
         if self._wants_code:
             self._give_code()
         return self._ending
+
+    @property
+    def _is_going(self) -> bool:
+        return self._ending is None or self._is_cut
 
     def _stand_still(self, later: Later) -> None:
         """Wait for a person, with the run's wall limit stopped; the run may end meanwhile.
@@ -162,14 +169,22 @@ class Conversation:
         except ConnectionError:
             piece = b""
         except BrokenFrame as error:
-            self._ending = Ending(OutcomeKind.FAILED, "sandbox.crashed", detail=str(error))
+            self._cut(Ending(OutcomeKind.FAILED, "sandbox.crashed", detail=str(error)))
             return
         except Ended as ended:
-            self._ending = self._ending or of_limit(ended.rule, ended.detail)
+            if self._ending is None:
+                self._cut(of_limit(ended.rule, ended.detail))
             return
         if not piece:
             # How it ended is the zygote's to say.
             self._selector.unregister(self._data)
+
+    def _cut(self, ending: Ending) -> None:
+        """End the run, and hear what it has used: an app must not compute for nothing."""
+        self._ending = ending
+        self._is_cut = True
+        self._selector.unregister(self._data)
+        self._control.sendall(wire.pack({"t": "stop"}))
 
     def _take(self, frame: Frame) -> None:
         if self._ending is not None:
@@ -185,8 +200,11 @@ class Conversation:
     def _hear_zygote(self) -> None:
         piece = self._control.recv(wire.PIECE_BYTES)
         if not piece:
+            self._is_cut = False
             detail = "the zygote has hung up"
-            self._ending = Ending(OutcomeKind.FAILED, "sandbox.unavailable", ABSENT, detail=detail)
+            self._ending = self._ending or Ending(
+                OutcomeKind.FAILED, "sandbox.unavailable", ABSENT, detail=detail
+            )
         for frame in self._control_frames.feed(piece):
             self._note(frame)
 
@@ -204,8 +222,13 @@ class Conversation:
                 self._started_at = time.monotonic()
                 self._is_prepared, self._wants_code = frame["is_prepared"], frame["wants_code"]
                 self._send_job()
-            case {"t": "exited"} if self._ending is None:
-                self._ending = of_exit(frame)
+            case {"t": "exited"}:
+                died = of_exit(frame)
+                self._ending = self._ending or died
+                if self._is_cut:
+                    self._is_cut = False
+                    self._ending.cpu_ms = died.cpu_ms
+                    self._ending.peak_memory_bytes = died.peak_memory_bytes
 
     def _send_component(self) -> None:
         if self._component is None:

@@ -10,6 +10,9 @@ SMALLEST_MEMORY_BYTES = 48 * 2**20
 # One host call carries at most this much JSON in each direction.
 PAYLOAD_BYTES = 2**20
 
+# What is written for people to read, the person's result or the developer's log.
+SHOWN = frozenset({"output.write", "output.progress", "log.write"})
+
 # What one unit of a manifest's `[limits]` is in ours.
 UNITS = {
     "wall_s": ("wall_ms", 1000),
@@ -49,7 +52,7 @@ class Spent:
     def take(self, op: str, payload_bytes: int) -> str | None:
         """Count one host call; the rule it breaks, or None."""
         self.host_calls += 1
-        if op == "output.write":
+        if op in SHOWN:
             self.output_bytes += payload_bytes
         if self.host_calls > self.limits.host_calls:
             return "limit.host_calls"

@@ -38,6 +38,7 @@ class Counter:
         app: App,
         person: AccountId | None = None,
         settings: RunSettings = USUAL,
+        left: Amounts = PLENTY,
     ) -> None:
         given = {} if person is None else {"person_id": person}
         self.run = here.run(here.queued(app, **given))
@@ -50,7 +51,7 @@ class Counter:
             here.release(app),
             settings,
             pseudonym="someone",
-            left=PLENTY,
+            left=left,
             known=Known({"tone": "dry"}),
             withheld=["hunter2"],
         )

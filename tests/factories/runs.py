@@ -137,6 +137,7 @@ def make_grant(database: Database, **given: Any) -> Grant:
         "ad_slots": frozenset(),
         "hosts": frozenset(),
         "llm_tokens": 64,
+        "hour_tokens": 400,
         "kv_bytes": 1000,
         "egress_requests": 2,
         "locale": "en",
@@ -235,6 +236,7 @@ def stage(
     inference: Inference | None = None,
     sandbox: Sandbox | None = None,
     settings: RunSettings | None = None,
+    egress: Egress | None = None,
 ) -> Iterator[Stage]:
     """A stage over a folder; two stages over one folder are two web processes of one host."""
     blobs, logs = Blobs(folder / "blobs"), EventLogs(folder / "runs")
@@ -245,7 +247,7 @@ def stage(
         database=database,
         sandbox=sandbox or FakeSandbox(),
         inference=inference,
-        egress=Egress(EgressSettings()),
+        egress=egress or Egress(EgressSettings()),
         blobs=blobs,
         logs=logs,
         audits=audits,

@@ -72,7 +72,7 @@ ATTACKS = {
     ),
     "output flood": ("while True: yield 'x' * 1000", {"limit.output"}),
     "many small items": ("while True: yield 'x'", {"limit.host_calls"}),
-    "log flood": ("while True: print('x' * 1000)", {"limit.host_calls"}),
+    "log flood": ("while True: print('x' * 1000)", {"limit.output"}),
     "host call flood": ("while True: ctx.kv.user.get('a')", {"limit.host_calls"}),
     "read a file": ("open('/etc/passwd').read()", {"app.error"}),
     "write a file": ("open('/tmp/x', 'w')", {"app.error"}),

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def test_accounts_of_people_who_left_are_forgotten() -> None:
     assert len(person.app.people) <= SWEEP_AT
 
 
+@pytest.mark.fuzz
 @given(
     st.lists(
         st.tuples(st.sampled_from("abc"), st.sampled_from("ij"), st.integers(0, 9)), max_size=60

@@ -4,12 +4,14 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
+    get_state_machine_test,
     invariant,
     multiple,
     rule,
@@ -220,5 +222,10 @@ class Life(RuleBasedStateMachine):
         assert (self.scheduler.active, self.scheduler.waiting) == (0, 0)
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+# Four fifths of what other properties try: a life is long.
+test_life = pytest.mark.fuzz(
+    get_state_machine_test(
+        Life,
+        settings=settings(max_examples=settings().max_examples * 4 // 5, stateful_step_count=40),
+    )
+)

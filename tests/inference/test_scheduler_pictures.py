@@ -1,5 +1,6 @@
 """Pictures are read whole, in steps of their own, in turn with the texts of others."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,7 @@ def prompts(draw: st.DrawFn) -> tuple[int, tuple[range, ...]]:
     return end + draw(st.integers(1, 8)), tuple(pictures)
 
 
+@pytest.mark.fuzz
 @given(wanted=st.lists(prompts(), min_size=1, max_size=4))
 def test_no_step_mixes_pictures_with_anything_or_cuts_one(
     wanted: list[tuple[int, tuple[range, ...]]],

@@ -169,11 +169,48 @@ def test_what_is_not_named_is_out_of_reach(port: int, url: str) -> None:
     [
         "ftp://example.org/", "file:///etc/passwd", "http://example.org:8080/", "", "example.org",
         "http://user@example.org/", "http://user:word@example.org/", "http://example.org@127.0.0.1/",
-        "http://[::1", "http://example.org:99999/", "http://a..b/",
+        "http://[::1", "http://example.org:99999/", "http://a..b/", "http://example.org/\r\nX-A: b",
+        "http://exam\nple.org/", "http://example.org/\0", "http://example.org/\u202ea",
+        "http://inside%2f.example.net/", "http://in side.example.net/",
     ],
 )  # fmt: skip
 def test_what_is_no_plain_web_address_is_refused(port: int, url: str) -> None:
     assert Net(port).rule(url) == "http.url"
+
+
+ODD = st.sampled_from(
+    ["http://", "https://", "example.org", ".example.net", "127.0.0.1", "[::1]", "@", ":", "/",
+     "\\", "#", "?", "%", "\r\n", "\t", "\u3002", "\uff10", "0x7f", "017", ".", "..", "xn--",
+     "\u202e", "\ud800", "user", "80", "a"]
+)  # fmt: skip
+
+
+@pytest.mark.fuzz
+@given(
+    st.sampled_from(["http://", "https://", ""]),
+    st.lists(ODD | st.text(max_size=3), max_size=6),
+    st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=2),
+)
+def test_any_address_is_refused_or_leads_to_an_allowed_name(
+    scheme: str, parts: list[str], headers: dict[str, str]
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def resolve(host: str, port: int) -> Sequence[str]:
+        asked.append((host, port))
+        return [PUBLIC]
+
+    def connect(address: str, port: int, timeout_s: float) -> socket.socket:
+        assert address == PUBLIC
+        raise ConnectionRefusedError
+
+    egress = Egress(EgressSettings(), resolve=resolve, connect=connect)
+    with pytest.raises(CaravanError) as refused:
+        egress.fetch(Request("GET", scheme + "".join(parts), headers), allow=ALLOW)
+    assert (refused.value.rule or "").startswith("http.")
+    for host, port in asked:
+        assert host == "example.org" or host.endswith(".example.net")
+        assert port in {80, 443}
 
 
 def test_names_below_are_allowed_by_a_star_alone() -> None:
@@ -193,11 +230,30 @@ def test_a_redirect_is_held_to_the_same_rules(port: int) -> None:
     assert {address for address, _port in net.reached} == {PUBLIC}
 
 
+def test_each_request_is_paid_for_before_it_is_sent(port: int) -> None:
+    net = Net(port, {"inner.example.net": [["10.0.0.1"]]})
+    paid: list[int] = []
+
+    def spend() -> None:
+        if len(paid) == 2:
+            raise OverflowError
+        paid.append(len(net.reached))
+
+    def fetch(url: str) -> None:
+        net.egress.fetch(Request("GET", url), allow=ALLOW, spend=spend)
+
+    with pytest.raises(CaravanError):
+        fetch("http://example.org/hop?http://inner.example.net/")
+    assert paid == [0, 1]
+    with pytest.raises(OverflowError):
+        fetch("http://example.org/")
+    assert len(net.reached) == 1
+
+
 def test_another_host_gets_none_of_the_headers(port: int) -> None:
     net = Net(port)
     request = Request("GET", "http://example.org/hop?http://a.example.net/", {"X-Key": "k"})
-    answer = net.egress.fetch(request, allow=ALLOW)
-    assert (answer.status, answer.requests) == (200, 2)
+    assert net.egress.fetch(request, allow=ALLOW).status == 200
     assert [seen[2].get("x-key") for seen in Site.seen] == ["k", None]
 
 

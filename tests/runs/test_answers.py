@@ -1,6 +1,7 @@
 """The desk: what a running app asks the model for, and what that answers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from marketplace.infra.db import Database
 from marketplace.runs import events
 from marketplace.runs.prompts import MAX_PROMPT_CHARS
 from marketplace.runs.settings import RunSettings
-from tests.factories.desks import ASKED, Counter, desks
+from tests.factories.desks import ASKED, PLENTY, Counter, desks
 from tests.factories.runs import Stage
 
 
@@ -181,6 +182,19 @@ def test_generated_tokens_have_an_end(here: Stage, counter: Counter) -> None:
     assert counter.call("llm.complete", **ASKED) == {"text": "one ", "reason": "length"}
     assert counter.refused("llm.complete", **ASKED) == "limit.llm_tokens"
     assert here.inference.asked[-1].max_tokens == 1
+
+
+def test_what_is_read_counts_in_the_hour_too(here: Stage) -> None:
+    left = replace(PLENTY, llm_tokens=7)
+    counter = Counter(here, here.app(), left=left)
+    # Two read and three made of each answer.
+    assert counter.call("llm.complete", **ASKED)["text"] == "one two three"
+    assert counter.call("llm.complete", **ASKED)["text"] == "one two "
+    assert counter.refused("llm.complete", **ASKED) == "limit.llm_tokens"
+    assert counter.refused("llm.embed", texts=["one"]) == "limit.llm_tokens"
+    embedder = Counter(here, here.app(), left=left)
+    embedder.call("llm.embed", texts=["one two three four five six seven"])
+    assert embedder.refused("llm.embed", texts=["one"]) == "limit.llm_tokens"
 
 
 def test_answers_side_by_side_share_the_budget(here: Stage, counter: Counter) -> None:

@@ -1,6 +1,7 @@
 """The hour of a person and of an app: charged at a run's end, asked before the next begins."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,12 +11,16 @@ from sqlmodel import Session, select
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, AppId, new_id
-from marketplace.runs import budgets
+from marketplace.runs import budgets, grants
+from marketplace.runs.memory import Memory
 from marketplace.runs.models import RunState, Use
+from marketplace.runs.preferences import Known
 from marketplace.runs.settings import HourSettings, RunSettings
 from marketplace.sandbox.budgets import NAMES, SLOT_S, SLOTS, Amounts
+from marketplace.sandbox.ports import Refused
+from marketplace.sandbox.settings import SandboxSettings
 from tests.factories.accounts import NOON
-from tests.factories.runs import Stage, stage
+from tests.factories.runs import Stage, make_grant, stage
 
 LINA, OMAR = AccountId(new_id()), AccountId(new_id())
 ONE, OTHER = AppId(new_id()), AppId(new_id())
@@ -123,6 +128,36 @@ def test_small_runs_end_where_the_hour_does(here: Stage) -> None:
     assert last.output[0]["text"] == "Hello"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_may_use_no_more_than_the_hour_has_left(here: Stage, name: str) -> None:
+    """Each of the eight is held to in the run itself, in the unit of its own limit."""
+    app = here.app()
+    plenty, box = Amounts(**RunSettings().hour.model_dump()), SandboxSettings()
+    release, run = here.release(app), here.run(here.queued(app))
+
+    def most(left: Amounts) -> dict[str, int]:
+        grant = grants.grant_for(
+            run,
+            app,
+            release,
+            RunSettings(),
+            pseudonym="someone",
+            left=left,
+            known=Known(),
+            withheld=(),
+        )
+        return vars(grants.limits_of(release, box, left)) | {
+            "llm_tokens": min(grant.llm_tokens, grant.hour_tokens),
+            "kv_bytes": grant.kv_bytes,
+            "egress_requests": grant.egress_requests,
+        }
+
+    before, after = most(plenty), most(replace(plenty, **{name: 1}))
+    # A second of one MiB is 15 ms of the 64 MiB that a run may fill.
+    expected = {"memory_mb_s": ("wall_ms", 15)}.get(name, (name, 1))
+    assert after == before | dict([expected])
+
+
 def test_a_run_keeps_no_more_than_one_may(empty_database: Database, tmp_path: Path) -> None:
     settings = RunSettings(kv_write_bytes=100)
     with stage(empty_database, tmp_path, settings=settings) as here:
@@ -130,3 +165,15 @@ def test_a_run_keeps_no_more_than_one_may(empty_database: Database, tmp_path: Pa
         run = here.perform(here.app(body))
     assert run.error_rule == "limit.kv_bytes"
     assert run.host_calls == 3
+
+
+def test_what_a_run_keeps_is_counted_in_bytes_and_not_when_refused(
+    empty_database: Database,
+) -> None:
+    memory = Memory(make_grant(empty_database, kv_bytes=60), empty_database)
+    keep = memory.operations["kv.set"]
+    keep({"scope": "user", "key": "a", "value": "م" * 20})
+    assert memory.written_bytes == 49
+    with pytest.raises(Refused) as refused:
+        keep({"scope": "user", "key": "b", "value": "م" * 20})
+    assert (refused.value.code, memory.written_bytes) == ("limit.kv_bytes", 49)

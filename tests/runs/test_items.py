@@ -85,6 +85,7 @@ JSON = st.recursive(
 KEYS = ["columns", "rows", "media_type", "base64", "alt", "type", "x", "series", "title", "value"]
 
 
+@pytest.mark.fuzz
 @given(
     st.sampled_from(["text", "json", "slot", "table", "image", "chart"]),
     st.dictionaries(st.sampled_from(KEYS), JSON),

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.fuzz
 @given(VALUES)
 def test_what_is_mended_can_be_kept_and_needs_no_mending(value: Any) -> None:
     once = mended(value)

@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -17,9 +19,10 @@ from marketplace.infra.db import Database, DatabaseBusy
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId
 from marketplace.runs import service, timers
-from marketplace.runs.clock import Clock
+from marketplace.runs.clock import LOOK_S, Clock
 from marketplace.runs.clockwork import MOST_FAILURES
 from marketplace.runs.consent import ConsentNeeded
+from marketplace.runs.executor import Busy
 from marketplace.runs.models import Consent, Run, RunState, StopReason, Timer
 from marketplace.runs.settings import RunSettings
 from tests.factories.ads import make_flight
@@ -89,6 +92,73 @@ def test_a_run_starts_at_each_beat_for_the_person_and_without_input(
         assert (run.person_id, run.input, run.state) == (person, {}, RunState.FINISHED)
         assert run.is_scheduled
         assert run.output[0]["text"] == "ar"
+
+
+class Looks(threading.Event):
+    """A `stop` that waits for nothing, and is set after so many looks."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.left = count
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout == LOOK_S
+        if self.left == 0:
+            self.set()
+        self.left -= 1
+        return self.is_set()
+
+
+def test_the_clock_looks_again_whatever_came_of_the_last_time(here: Stage) -> None:
+    clock, seen = clock_of(here), list[datetime]()
+    comings: list[Exception | int] = [
+        DatabaseBusy("Locked."),
+        Busy("Full.", retry_after_s=1),
+        1,
+        ValueError("a bug"),
+        0,
+    ]
+
+    def step(now: datetime) -> int:
+        seen.append(now)
+        came = comings.pop(0)
+        if isinstance(came, Exception):
+            raise came
+        return came
+
+    times = count(1)
+    with patch.object(clock, "step", step):
+        clock.run(Looks(5), now=lambda: NOW + next(times) * HOUR)
+    assert comings == []
+    assert seen == [NOW + n * HOUR for n in range(1, 6)]
+
+
+def test_a_clock_that_is_stopped_looks_no_more(here: Stage, person: AccountId) -> None:
+    switched_on(here, person, here.app(schedule=HOURLY))
+    clock_of(here).run(Looks(0), now=lambda: NOW + HOUR)
+    assert runs(here) == []
+    clock_of(here).run(Looks(1), now=lambda: NOW + HOUR)
+    assert len(runs(here)) == 1
+    here.wait(runs(here)[0].id)
+
+
+def test_a_schedule_that_cannot_even_be_looked_at_holds_up_no_other(
+    here: Stage, person: AccountId
+) -> None:
+    for _ in range(2):
+        switched_on(here, person, here.app(schedule=HOURLY))
+    with here.database.reading() as session:
+        first = timers.due(session, now=NOW + HOUR)[0]
+    real = timers.begin
+
+    def begin_others(session: Any, timer_id: UUID, **given: Any) -> Any:
+        if timer_id == first:
+            raise ValueError("a bug")
+        return real(session, timer_id, **given)
+
+    with patch.object(timers, "begin", begin_others):
+        assert stepped(here, HOUR) == 1
+    assert stepped(here, HOUR) == 1
 
 
 def test_what_was_missed_is_not_made_up_for(here: Stage, person: AccountId) -> None:

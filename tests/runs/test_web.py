@@ -22,11 +22,13 @@ class Sent(Egress):
         self.requests: list[Request] = []
         self.secrets: list[tuple[Secret, ...]] = []
 
-    def fetch(self, request: Request, *, allow: Any, secrets: Any = ()) -> Response:
+    def fetch(self, request: Request, *, allow: Any, secrets: Any = (), **given: Any) -> Response:
         assert allow == HOSTS
+        for _ in range(1 + (request.method == "GET")):
+            given["spend"]()
         self.secrets.append(secrets)
         self.requests.append(request)
-        return Response(200, {"x-a": "b"}, b"\x00hello", 1 + (request.method == "GET"))
+        return Response(200, {"x-a": "b"}, b"\x00hello")
 
 
 def web_of(database: Database, **given: Any) -> tuple[Web, Sent]:
@@ -52,12 +54,11 @@ def test_an_app_gets_the_answer_as_it_came(empty_database: Database) -> None:
 
 def test_a_run_has_only_so_many_requests_redirects_counted(empty_database: Database) -> None:
     web, egress = web_of(empty_database, egress_requests=3)
-    for _ in range(2):
-        web.operations["http.fetch"]({"url": "https://example.org/"})
+    web.operations["http.fetch"]({"url": "https://example.org/"})
     with pytest.raises(Refused) as refused:
         web.operations["http.fetch"]({"url": "https://example.org/"})
     assert refused.value.code == "limit.egress_requests"
-    assert (len(egress.requests), web.requests) == (2, 4)
+    assert (len(egress.requests), web.requests) == (1, 3)
 
 
 @pytest.mark.parametrize(

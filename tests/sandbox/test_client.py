@@ -127,6 +127,15 @@ def test_a_run_says_what_it_used() -> None:
     assert (outcome.host_calls, outcome.output_bytes > 0) == (1, True)
 
 
+def test_what_an_app_used_counts_where_the_store_ended_its_run() -> None:
+    work = "y = [0] * 2_000_000\nx = sum(n * n for n in range(200_000))"
+    outcome = run(f"{work}\nwhile True: yield 'x' * 9000", limits=limits(wall_ms=60_000))
+    assert outcome.error is not None
+    assert outcome.error.rule == "limit.output"
+    assert outcome.cpu_ms > 20
+    assert outcome.peak_memory_bytes > 8_000_000
+
+
 def test_memory_can_be_had_up_to_the_limit_the_job_names() -> None:
     body = "x = bytearray(80 * 2**20)\nyield 'had it'"
     assert texts(body, limits=limits(memory_bytes=160 * 2**20)) == ["had it"]

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.sandbox.limits import SMALLEST_MEMORY_BYTES, UNITS, Spent, clamp, sentence
+from marketplace.sandbox.limits import (
+    SHOWN,
+    SMALLEST_MEMORY_BYTES,
+    UNITS,
+    Spent,
+    clamp,
+    sentence,
+)
 from marketplace.sandbox.ports import Limits
 from marketplace.sandbox.settings import SandboxSettings
 from tests.factories.sandbox import limits
@@ -44,7 +51,8 @@ def test_units_of_the_manifest_become_ours() -> None:
 
 
 CALLS = st.lists(
-    st.tuples(st.sampled_from(["output.write", "kv.get"]), st.integers(0, 100)), max_size=40
+    st.tuples(st.sampled_from(["kv.get", "files.read", *SHOWN]), st.integers(0, 100)),
+    max_size=40,
 )
 
 
@@ -55,7 +63,7 @@ def test_a_rule_breaks_exactly_when_a_sum_exceeds_its_limit(
     spent = Spent(limits(host_calls=most_calls, output_bytes=most_bytes))
     for count, (op, size) in enumerate(calls, 1):
         broken = spent.take(op, size)
-        written = sum(each for name, each in calls[:count] if name == "output.write")
+        written = sum(each for name, each in calls[:count] if name in SHOWN)
         assert (spent.host_calls, spent.output_bytes) == (count, written)
         if count > most_calls:
             assert broken == "limit.host_calls"

@@ -1,6 +1,7 @@
 """The walls: what a process behind them can still do, tried in real processes."""
 
 import ctypes
+import errno
 import os
 import platform
 import resource
@@ -12,10 +13,12 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from marketplace.sandbox import seccomp, walls
+from tests.factories.sandbox import shared_runners
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the walls are Linux's")
 
@@ -116,3 +119,62 @@ def test_the_module_prints_what_stands_as_json() -> None:
         check=True,
     )
     assert done.stdout.startswith(b"{")
+
+
+class Kernel:
+    """A C library whose kernel refuses everything, with this error."""
+
+    def __init__(self, error: int) -> None:
+        self.error = error
+
+    def __getattr__(self, _name: str) -> Callable[..., int]:
+        def refuse(*_: object) -> int:
+            ctypes.set_errno(self.error)
+            return -1
+
+        return refuse
+
+
+@pytest.mark.parametrize(
+    ("raise_wall", "error", "said"),
+    [
+        (walls._enter_landlock, errno.ENOSYS, "Landlock is not in this kernel"),
+        (walls._enter_landlock, errno.EOPNOTSUPP, "Landlock is off"),
+        (walls._leave_network, errno.EPERM, "the kernel refused (Operation not permitted)"),
+        (walls._drop_capabilities, errno.EPERM, "the kernel refused (Operation not permitted)"),
+        (seccomp.enter, errno.EINVAL, f"the kernel refused the filter (error {errno.EINVAL})"),
+    ],
+)
+def test_a_kernel_that_lacks_a_wall_is_told_with_its_reason(
+    raise_wall: Callable[[Any], str], error: int, said: str
+) -> None:
+    assert raise_wall(Kernel(error)) == said
+
+
+def test_a_limit_that_cannot_be_set_is_told_and_the_others_stand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[int] = []
+
+    def set_most(name: int, _pair: tuple[int, int]) -> None:
+        tried.append(name)
+        if name == resource.RLIMIT_NPROC:
+            raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", set_most)
+    assert walls._limit_resources(2**30) == "NPROC: current limit exceeds maximum limit"
+    assert len(tried) == 6
+
+
+def test_another_system_is_told_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.chdir(tmp_path)
+    raised = walls.around_zygote(tmp_path)
+    assert raised.keys() | {"rlimits", "seccomp"} == STATES.keys()
+    assert set(raised.values()) == {"not available on darwin"}
+
+
+def test_a_running_zygote_tells_each_of_its_walls() -> None:
+    assert shared_runners().status().walls == STATES

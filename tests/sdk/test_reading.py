@@ -149,6 +149,29 @@ def test_any_text_is_refused_with_sentences_and_never_breaks(text: str) -> None:
         assert 1 <= (found.line or 0) <= len(text.splitlines()) + 1
 
 
+PIECES = st.sampled_from(
+    ['"', '"""', "[", "]]", "{", "\n", "=", "-1", "1e999", "0x", "true", "'", "#", "\\", "\0", ".",
+     "é", "\u202e"]
+) | st.text(max_size=6)  # fmt: skip
+
+
+@pytest.mark.fuzz
+@given(st.lists(st.tuples(st.integers(0, len(MANIFEST)), st.integers(0, 30), PIECES), max_size=4))
+def test_a_damaged_manifest_is_read_or_refused_with_sentences(
+    damage: list[tuple[int, int, str]],
+) -> None:
+    text = MANIFEST
+    for at, length, piece in damage:
+        text = text[:at] + piece + text[at + length :]
+    try:
+        manifest = read_manifest(text)
+    except BundleRefused as refused:
+        is_told = all(found.message and found.level == "error" for found in refused.findings)
+    else:
+        is_told = Manifest.model_validate_json(manifest.model_dump_json()) == manifest
+    assert is_told
+
+
 KEYS = st.sampled_from(["app", "runtime", "permission", "id", "name", "price", "zz", "limits"])
 
 

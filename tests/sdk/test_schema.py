@@ -122,6 +122,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.fuzz
 @given(annotation=st.sampled_from(ANNOTATIONS), value=VALUES)
 def test_the_guest_agrees_with_a_real_json_schema_validator(annotation: Any, value: Any) -> None:
     described = schema.parameter("value", annotation).schema

@@ -65,6 +65,7 @@ def test_a_pattern_that_cannot_be_kept_is_refused(pattern: str, what: str) -> No
     assert what in refused.value.message
 
 
+@pytest.mark.fuzz
 @given(st.text('ab()[]{}|*+?.^$\\-,0123d"', max_size=12))
 def test_any_text_is_a_pattern_or_refused(pattern: str) -> None:
     with suppress(BadGeneration):

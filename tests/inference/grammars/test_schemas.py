@@ -252,6 +252,7 @@ KEYWORDS = (
 ).split()
 
 
+@pytest.mark.fuzz
 @given(
     st.recursive(
         plain_values,
