@@ -3,14 +3,16 @@
 import ctypes
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from marketplace.inference.adapter_file import check_file
+from marketplace.inference.adapter_file import check_adapter
 from marketplace.inference.engine.context import Context
 from marketplace.inference.engine.library import llama, take_last_error
 from marketplace.inference.engine.model import Model
+from marketplace.inference.gguf_file import Header, read_header
 from marketplace.inference.ports import BadGeneration, QueueFull
 from marketplace.infra.blobs import Blobs
 
@@ -51,8 +53,13 @@ class Adapters:
         self._context = context
         self._blobs = None if folder is None else Blobs(folder)
         self._most = most
-        self._lock = Lock()
+        self._lock = Lock()  # the decoder gives back under it, so nothing is loaded under it
+        self._loading = Lock()
         self._loaded: OrderedDict[str, Adapter] = OrderedDict()
+
+    @cached_property
+    def _header(self) -> Header:
+        return read_header(self._model.path)
 
     def take(self, key: str) -> Lease:
         """A hold on an adapter, which is loaded if it is not yet.
@@ -60,19 +67,29 @@ class Adapters:
         Raises: BadGeneration when there is none of this key for the model, QueueFull when too many
             others are needed at this moment.
         """
-        with self._lock:
-            if key not in self._loaded:
-                self._make_room()
-                self._loaded[key] = Adapter(key, self._load(key))
-            self._loaded.move_to_end(key)
-            adapter = self._loaded[key]
-            adapter.users += 1
+        with self._loading:
+            if (known := self._known(key)) is not None:
+                return known
+            handle = self._load(key)
+            with self._lock:
+                adapter = self._loaded[key] = Adapter(key, handle, users=1)
             return Lease(adapter, self)
 
     def give_back(self, adapter: Adapter) -> None:
         """Say that one request no longer needs it."""
         with self._lock:
             adapter.users -= 1
+
+    def _known(self, key: str) -> Lease | None:
+        """A hold on what is loaded already; else there is room for one more."""
+        with self._lock:
+            adapter = self._loaded.get(key)
+            if adapter is None:
+                self._make_room()
+                return None
+            self._loaded.move_to_end(key)
+            adapter.users += 1
+            return Lease(adapter, self)
 
     def _make_room(self) -> None:
         if len(self._loaded) < self._most:
@@ -101,7 +118,7 @@ class Adapters:
                 f"There is no adapter {key[:12]}…. Publish the app again.", rule="llm.adapter"
             )
         # It was checked when it was published, but maybe against another model.
-        check_file(path.read_bytes(), self._model.path)
+        check_adapter(path.read_bytes(), self._header)
         handle = llama.llama_adapter_lora_init(self._model.handle, str(path).encode())
         if not handle:
             raise BadGeneration(

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -117,3 +118,34 @@ def test_an_adapter_llama_cpp_refuses_is_refused(
     monkeypatch.setattr(adapters.llama, "llama_adapter_lora_init", lambda *_: None)
     with pytest.raises(BadGeneration, match="cannot be loaded"):
         opened.engine.submit(0, make_generation(adapter=kept(blobs, tmp_path)))
+
+
+def test_an_answer_ends_while_another_apps_adapter_is_being_loaded(
+    bench: type_open,
+    noise: Path,
+    tmp_path: Path,
+    blobs: Blobs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = bench(noise, folder(tmp_path))
+    ready, coming = kept(blobs, tmp_path, seed=1), kept(blobs, tmp_path, seed=2)
+    [expected] = answers(opened, ready)
+    module = import_module("marketplace.inference.engine.adapters")
+    load, entered, leave = module.Adapters._load, Event(), Event()
+
+    def held(adapters: Any, key: str) -> Any:
+        entered.set()
+        assert leave.wait(30)
+        return load(adapters, key)
+
+    monkeypatch.setattr(module.Adapters, "_load", held)
+    opened.engine.submit("before", make_generation("abc", adapter=ready, max_tokens=20))
+    asking = Thread(
+        target=opened.engine.submit, args=("after", make_generation("abc", adapter=coming))
+    )
+    asking.start()
+    assert entered.wait(30)
+    assert text_of(opened.answer_to("before")) == expected
+    leave.set()
+    asking.join(30)
+    assert end_of(opened.answer_to("after")).reason in {"stop", "length"}
