@@ -204,6 +204,7 @@ class Upstream:
             ready=why_not is None,
             why_not=why_not,
             model=courier.model_name or None,
+            models=courier.served if courier.model_name else (),
             context=courier.listed.context if courier.listed else None,
             max_sequences=self._bounds.in_flight,
             why_device=f"Other machines compute, {answering} of {servers} answer: {where} "

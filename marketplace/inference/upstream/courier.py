@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from marketplace.inference import choice
 from marketplace.inference.ports import (
     BadGeneration,
     Embedded,
@@ -22,6 +23,7 @@ from marketplace.inference.ports import (
     Piece,
     Queued,
     QueueFull,
+    ServedModel,
     Usage,
     type_answer_event,
 )
@@ -95,7 +97,7 @@ class Courier:
         queued_at = self._clock()
         began = first = None
         transcript = transcript_of(generation, self._settings)
-        reason = "cancelled"
+        reason, model = "cancelled", ""
         turn = Turn(
             generation.app,
             generation.person,
@@ -107,7 +109,8 @@ class Courier:
             async with self.turnstile.taken(turn):
                 began = self._clock()
                 try:
-                    body = dialect.chat(generation, self._settings, await self.model())
+                    model = await self._chosen(generation)
+                    body = dialect.chat(generation, self._settings, model)
                     async with aclosing(self._pieces(generation, body, transcript)) as pieces:
                         async for piece in pieces:
                             if first is None and transcript.pieces:
@@ -135,7 +138,7 @@ class Courier:
             prefill_ms=round((first - began) * 1000),
             decode_ms=round((ended - first) * 1000),
         )
-        emit(Finished(reason, usage, self.model_name))
+        emit(Finished(reason, usage, model or self.model_name))
 
     async def embed(self, embedding: Embedding) -> Embedded:
         """Vectors of texts. Raises: CaravanError of the family that fits what went wrong."""
@@ -169,6 +172,27 @@ class Courier:
         if not self.model_name:
             await self.look()
         return self.model_name
+
+    @property
+    def served(self) -> tuple[ServedModel, ...]:
+        """The models there, as far as they are known, and what apps may ask them for."""
+        roles: dict[str, tuple[str, ...]] = {self.model_name: (choice.DEFAULT,)}
+        for role, name in self._settings.models.items():
+            roles[name] = (*roles.get(name, ()), role)
+        known = (self.listed.context if self.listed else None) or 0
+        return tuple(
+            ServedModel(name, name, has, known if name == self.model_name else 0, "loaded")
+            for name, has in roles.items()
+        )
+
+    async def _chosen(self, generation: Generation) -> str:
+        await self.model()
+        if generation.model:
+            return choice.by_name(generation.model, self.served).name
+        found = choice.for_answer(generation.wants, self.served)
+        if isinstance(found, choice.Unmet):
+            raise ModelUnavailable(found.sentence, rule="llm.wants")
+        return found.name
 
     async def look(self) -> int:
         """Ask every server what it offers. Returns how many answered.

@@ -28,6 +28,12 @@ class UpstreamSettings(BaseModel):
         "of answers that were stopped.",
     )
     model: str = Field("", description="The model's name there. Empty: the first one listed.")
+    models: dict[Literal["small", "vision"], str] = Field(
+        {},
+        description="Names of further models there, by what apps may ask for: `small` answers "
+        "those that want a fast one, `vision` sees pictures; it may be the same as `model`. "
+        "Without `vision`, apps that show pictures are told that no model sees them.",
+    )
     embedding_url: str = Field(
         "", description="Address that turns texts into vectors, when it is another one."
     )

@@ -27,8 +27,8 @@ def answering(status: int, body: Any = b"", **headers: str) -> Any:
     return lambda handler, _body: answer_json(handler, body, status, **headers)
 
 
-def refusal_of(client: Upstream, family: type[CaravanError]) -> CaravanError:
+def refusal_of(client: Upstream, family: type[CaravanError], **given: Any) -> CaravanError:
     """The error a request ends with."""
     with pytest.raises(family) as refused:
-        list(client.generate(make_generation()))
+        list(client.generate(make_generation(**given)))
     return refused.value

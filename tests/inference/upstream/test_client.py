@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from marketplace.inference.ports import EngineGone, Finished, Piece, Queued, ToolCall, Usage
+from marketplace.inference.ports import (
+    EngineGone,
+    Finished,
+    ModelUnavailable,
+    Piece,
+    Queued,
+    ToolCall,
+    Usage,
+    Wants,
+)
 from marketplace.inference.upstream.courier import GONE
 from marketplace.inference.upstream.turnstile import Bounds
 from marketplace.kernel.errors import Limited
@@ -30,6 +39,31 @@ def test_an_answer_has_the_servers_count_and_our_times(
     assert (status.prompt_tokens_total, status.generated_tokens_total) == (9, 8)
     assert (status.context, status.max_sequences) == (4096, 8)
     assert "1 of 1 answer: http://127.0.0.1" in (status.why_device or "")
+
+
+def test_each_app_is_answered_by_the_model_it_needs(
+    server: OpenAIServer, connect: type_connect
+) -> None:
+    client = connect(server, models={"vision": "seer", "small": "quick"})
+    wanted = [Wants(), Wants(small=True), Wants(vision=True), Wants(context=4096)]
+    ends = [end_of(list(client.generate(make_generation(wants=each)))) for each in wanted]
+    expected = ["letters", "quick", "seer", "letters"]
+    assert [chat["model"] for chat in server.chats] == expected
+    assert [end.model for end in ends] == expected
+    assert end_of(list(client.generate(make_generation(model="quick")))).model == "quick"
+    found = {model.name: model.roles for model in client.status().models}
+    assert found == {"letters": ("default",), "seer": ("vision",), "quick": ("small",)}
+
+
+def test_what_no_model_there_can_do_is_said_before_it_is_asked(
+    server: OpenAIServer, connect: type_connect
+) -> None:
+    client = connect(server)
+    blind = refusal_of(client, ModelUnavailable, wants=Wants(vision=True))
+    assert "needs a model that sees pictures" in blind.message
+    short = refusal_of(client, ModelUnavailable, wants=Wants(context=5000))
+    assert "the largest of this store holds 4096" in short.message
+    assert server.chats == []
 
 
 @pytest.mark.parametrize("dialect", ["openai", "llama-server"])
