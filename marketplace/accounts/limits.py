@@ -29,6 +29,7 @@ SIGN_IN_BY_EMAIL = Limit(most=10, window_s=300)
 # Many people may share an address: an office, a school, a proxy in front of the store.
 SIGN_IN_BY_ADDRESS = Limit(most=50, window_s=300)
 SIGN_UP_BY_ADDRESS = Limit(most=100, window_s=3600)
+SETUP_BY_ADDRESS = Limit(most=20, window_s=3600)
 LONGEST_WINDOW_S = 3600
 
 

@@ -1,7 +1,7 @@
 """Becoming somebody here: accounts, sign-in, sessions, and the operator's link.
 
-Hashing a password takes about 150 ms. It is always done before the first statement of a writing
-session, because from that statement on every other writer of a SQLite store waits.
+Hashing a password takes about 150 ms and one of two seats. It is done after the attempt is counted,
+and between two writing sessions: inside of one, every other writer of a SQLite store would wait.
 """
 
 import re
@@ -75,31 +75,42 @@ def normalised_email(text: str) -> str:
 
 
 def sign_up(
-    session: Session, *, email: str, name: str, password: str, visitor: Visitor, now: datetime
+    database: Database, *, email: str, name: str, password: str, visitor: Visitor, now: datetime
 ) -> SignedIn:
     """Make an account, sign it in and welcome it by letter.
 
-    Args:
-        session: nothing may have been asked of it yet; the password is hashed first.
     Raises: BadEmail, WeakPassword, EmailTaken, TooManyAttempts, TooManyHashes.
+    Effects: uses sessions of its own, as `sign_in` does, and for the same reasons.
     """
     address = normalised_email(email)
     passwords.accept(password, email=address)
+    with database.writing() as session:
+        limits.count(session, _by_address("sign-up", visitor), limits.SIGN_UP_BY_ADDRESS, now=now)
+    with database.reading() as session:
+        _check_free(session, address)
     password_hash = passwords.hashed(password)
-    by_address = limits.subject("sign-up", limits.network(visitor.address))
-    limits.count(session, by_address, limits.SIGN_UP_BY_ADDRESS, now=now)
-    account = _new_account(
-        session, email=address, name=name, password_hash=password_hash, created_at=now
-    )
-    # The letter does not name them: anybody could use the name to send words to others.
-    send_letter(session, "welcome", to=address)
-    return SignedIn(account, sessions.open_session(session, account.id, visitor=visitor, now=now))
+    with database.writing() as session:
+        account = _new_account(
+            session, email=address, name=name, password_hash=password_hash, created_at=now
+        )
+        # The letter does not name them: anybody could use the name to send words to others.
+        send_letter(session, "welcome", to=address)
+        secret = sessions.open_session(session, account.id, visitor=visitor, now=now)
+    return SignedIn(account, secret)
 
 
-def _new_account(session: Session, *, email: str, **given: Any) -> Account:
+def _by_address(kind: str, visitor: Visitor) -> str:
+    return limits.subject(kind, limits.network(visitor.address))
+
+
+def _check_free(session: Session, email: str) -> None:
     if session.exec(select(Account.id).where(Account.email == email)).first() is not None:
         message = _("There is already an account with this e-mail address. Sign in instead.")
         raise EmailTaken(message, fields={"email": message})
+
+
+def _new_account(session: Session, *, email: str, **given: Any) -> Account:
+    _check_free(session, email)
     account = Account(email=email, locale=i18n.current_locale(), **given)
     session.add(account)
     session.flush()  # rows that point at the account need it in the database first
@@ -119,7 +130,7 @@ def sign_in(
     """
     address = email.strip().lower()
     by_email = limits.subject("sign-in e-mail", address)
-    by_address = limits.subject("sign-in address", limits.network(visitor.address))
+    by_address = _by_address("sign-in address", visitor)
     with database.writing() as session:
         limits.count(session, by_email, limits.SIGN_IN_BY_EMAIL, now=now)
         limits.count(session, by_address, limits.SIGN_IN_BY_ADDRESS, now=now)
@@ -297,7 +308,7 @@ def usable_link(session: Session, secret: str, *, now: datetime) -> SetupLink:
 
 
 def use_setup_link(
-    session: Session,
+    database: Database,
     secret: str,
     *,
     email: str,
@@ -308,21 +319,27 @@ def use_setup_link(
 ) -> SignedIn:
     """Make an operator and sign them in; the link is used up.
 
-    Args:
-        session: nothing may have been asked of it yet; the password is hashed first.
-    Raises: BadSetupLink, BadEmail, WeakPassword, EmailTaken, TooManyHashes.
+    Raises: BadSetupLink, BadEmail, WeakPassword, EmailTaken, TooManyAttempts, TooManyHashes.
+    Effects: uses sessions of its own, as `sign_in` does, and for the same reasons.
     """
     address = normalised_email(email)
     passwords.accept(password, email=address)
+    with database.writing() as session:
+        limits.count(session, _by_address("setup", visitor), limits.SETUP_BY_ADDRESS, now=now)
+    with database.reading() as session:
+        usable_link(session, secret, now=now)
+        _check_free(session, address)
     password_hash = passwords.hashed(password)
-    session.delete(usable_link(session, secret, now=now))
-    account = _new_account(
-        session,
-        email=address,
-        name=name,
-        password_hash=password_hash,
-        is_developer=True,
-        is_operator=True,
-        created_at=now,
-    )
-    return SignedIn(account, sessions.open_session(session, account.id, visitor=visitor, now=now))
+    with database.writing() as session:
+        session.delete(usable_link(session, secret, now=now))
+        account = _new_account(
+            session,
+            email=address,
+            name=name,
+            password_hash=password_hash,
+            is_developer=True,
+            is_operator=True,
+            created_at=now,
+        )
+        opened = sessions.open_session(session, account.id, visitor=visitor, now=now)
+    return SignedIn(account, opened)

@@ -74,7 +74,9 @@ def make_account() -> ResponseReturnValue:
     """Make an account and sign it in."""
     try:
         form = forms.read(forms.SignUpForm, request.form)
-        signed_in = service.sign_up(db(), **form.model_dump(), visitor=_visitor(), now=utc_now())
+        signed_in = service.sign_up(
+            database(), **form.model_dump(), visitor=_visitor(), now=utc_now()
+        )
     except Invalid as error:
         page = _form_page(url_for("accounts.make_account"), error)
         return render_template("accounts/sign_up.html", page=page), 422
@@ -129,7 +131,7 @@ def make_operator(secret: str) -> ResponseReturnValue:
     try:
         form = forms.read(forms.SignUpForm, request.form)
         signed_in = service.use_setup_link(
-            db(), secret, **form.model_dump(), visitor=_visitor(), now=utc_now()
+            database(), secret, **form.model_dump(), visitor=_visitor(), now=utc_now()
         )
     except Invalid as error:
         page = _form_page(url_for("accounts.make_operator", secret=secret), error)

@@ -47,27 +47,28 @@ def stored(database: Database, **given: object) -> Account:
 
 
 @pytest.mark.usefixtures("in_request")
-def test_signing_up_opens_an_account_a_session_and_a_letter(session: Session) -> None:
-    signed_in = service.sign_up(session, **NEW, visitor=VISITOR, now=NOON)
+def test_signing_up_opens_an_account_a_session_and_a_letter(empty_database: Database) -> None:
+    signed_in = service.sign_up(empty_database, **NEW, visitor=VISITOR, now=NOON)
     account = signed_in.account
     assert (account.email, account.name, account.roles) == (
         "lina@example.org",
         "Lina",
         {Role.SHOPPER},
     )
-    [job] = session.exec(select(Job)).all()
+    with empty_database.reading() as session:
+        [job] = session.exec(select(Job)).all()
+        [row] = session.exec(select(AccountSession)).all()
     assert (job.name, job.payload["to"]) == ("infra.send_mail", "lina@example.org")
     assert "Lina" not in job.payload["text"] + job.payload["html"] + job.payload["subject"]
-    [row] = session.exec(select(AccountSession)).all()
     assert signed_in.secret not in row.model_dump_json()
     assert row.expires_at == NOON + timedelta(days=30)
 
 
 @pytest.mark.usefixtures("in_request")
-def test_an_address_has_one_account_in_any_letter_case(session: Session) -> None:
-    make_account(session, email="lina@example.org")
+def test_an_address_has_one_account_in_any_letter_case(empty_database: Database) -> None:
+    stored(empty_database, email="lina@example.org")
     with pytest.raises(service.EmailTaken) as refused:
-        service.sign_up(session, **NEW, visitor=VISITOR, now=NOON)
+        service.sign_up(empty_database, **NEW, visitor=VISITOR, now=NOON)
     assert list(refused.value.fields) == ["email"]
 
 
@@ -101,16 +102,47 @@ def test_an_accepted_address_makes_a_header_with_one_recipient() -> None:
 
 @pytest.mark.usefixtures("in_request")
 def test_one_address_cannot_open_accounts_without_end(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "SIGN_UP_BY_ADDRESS", limits.Limit(most=2, window_s=3600))
     for number in range(2):
         service.sign_up(
-            session, **{**NEW, "email": f"p{number}@example.org"}, visitor=VISITOR, now=NOON
+            empty_database, **{**NEW, "email": f"p{number}@example.org"}, visitor=VISITOR, now=NOON
         )
     with pytest.raises(limits.TooManyAttempts):
-        service.sign_up(session, **NEW, visitor=VISITOR, now=NOON)
-    assert service.sign_up(session, **NEW, visitor=ELSEWHERE, now=NOON)
+        service.sign_up(empty_database, **NEW, visitor=VISITOR, now=NOON)
+    assert service.sign_up(empty_database, **NEW, visitor=ELSEWHERE, now=NOON)
+
+
+@pytest.fixture
+def no_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is refused must not have cost a hash."""
+
+    def hashed(_password: str) -> str:
+        pytest.fail("A password was hashed.")
+
+    monkeypatch.setattr(passwords, "hashed", hashed)
+
+
+@pytest.mark.usefixtures("in_request", "no_hashing")
+def test_asking_who_has_an_account_has_an_end_and_costs_no_hash(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SIGN_UP_BY_ADDRESS", limits.Limit(most=2, window_s=3600))
+    stored(empty_database, email="lina@example.org")
+    for error in (service.EmailTaken, service.EmailTaken, limits.TooManyAttempts):
+        with pytest.raises(error):
+            service.sign_up(empty_database, **NEW, visitor=VISITOR, now=NOON)
+
+
+@pytest.mark.usefixtures("no_hashing")
+def test_making_links_up_has_an_end_and_costs_no_hash(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SETUP_BY_ADDRESS", limits.Limit(most=2, window_s=3600))
+    for error in (service.BadSetupLink, service.BadSetupLink, limits.TooManyAttempts):
+        with pytest.raises(error):
+            service.use_setup_link(empty_database, "made-up", **OPERATOR, visitor=VISITOR, now=NOON)
 
 
 def test_the_right_password_opens_a_session_of_that_person(empty_database: Database) -> None:
@@ -209,22 +241,22 @@ def test_a_password_is_checked_while_others_may_write(
 
 
 @pytest.mark.usefixtures("in_request")
-def test_a_new_password_is_hashed_before_the_session_is_used(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+def test_a_new_password_is_hashed_while_others_may_write(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secret = service.new_setup_link(session, now=NOON)
-    session.commit()
+    with empty_database.writing() as session:
+        secret = service.new_setup_link(session, now=NOON)
 
     def watch(password: str) -> str:
-        assert not session.in_transaction()
+        writer = threading.Thread(target=stored, args=(empty_database,))
+        writer.start()
+        writer.join(5)
+        assert not writer.is_alive()
         return cheap_hash(password)
 
     monkeypatch.setattr(passwords, "hashed", watch)
-    service.sign_up(session, **NEW, visitor=VISITOR, now=NOON)
-    session.commit()
-    service.use_setup_link(
-        session, secret, **{**NEW, "email": "o@example.org"}, visitor=VISITOR, now=NOON
-    )
+    service.sign_up(empty_database, **NEW, visitor=VISITOR, now=NOON)
+    service.use_setup_link(empty_database, secret, **OPERATOR, visitor=VISITOR, now=NOON)
 
 
 def test_signing_out_ends_this_session_alone(session: Session) -> None:
@@ -324,17 +356,18 @@ def test_the_house_is_one_account_that_nobody_is(session: Session) -> None:
 OPERATOR = {"email": "o@example.org", "name": "Omar", "password": PASSWORD}
 
 
-def test_the_first_link_makes_the_operator_and_works_once(session: Session) -> None:
-    secret = service.first_setup_secret(session, now=NOON)
+def test_the_first_link_makes_the_operator_and_works_once(empty_database: Database) -> None:
+    with empty_database.writing() as session:
+        secret = service.first_setup_secret(session, now=NOON)
     assert secret
-    made = service.use_setup_link(session, secret, **OPERATOR, visitor=VISITOR, now=NOON)
+    made = service.use_setup_link(empty_database, secret, **OPERATOR, visitor=VISITOR, now=NOON)
     assert made.account.roles == {Role.SHOPPER, Role.DEVELOPER, Role.OPERATOR}
+    again = {**OPERATOR, "email": "p@example.org"}
     with pytest.raises(service.BadSetupLink):
-        service.use_setup_link(
-            session, secret, **{**OPERATOR, "email": "p@example.org"}, visitor=VISITOR, now=NOON
-        )
-    assert service.first_setup_secret(session, now=NOON) is None
-    assert session.exec(select(SetupLink)).all() == []
+        service.use_setup_link(empty_database, secret, **again, visitor=VISITOR, now=NOON)
+    with empty_database.reading() as session:
+        assert service.first_setup_secret(session, now=NOON) is None
+        assert session.exec(select(SetupLink)).all() == []
 
 
 def test_a_first_link_ends_when_there_is_an_operator(session: Session) -> None:
@@ -345,10 +378,11 @@ def test_a_first_link_ends_when_there_is_an_operator(session: Session) -> None:
         service.usable_link(session, secret, now=NOON)
 
 
-def test_a_link_from_the_command_line_makes_another_operator(session: Session) -> None:
-    make_account(session, is_operator=True)
-    secret = service.new_setup_link(session, now=NOON)
-    made = service.use_setup_link(session, secret, **OPERATOR, visitor=VISITOR, now=NOON)
+def test_a_link_from_the_command_line_makes_another_operator(empty_database: Database) -> None:
+    with empty_database.writing() as session:
+        make_account(session, is_operator=True)
+        secret = service.new_setup_link(session, now=NOON)
+    made = service.use_setup_link(empty_database, secret, **OPERATOR, visitor=VISITOR, now=NOON)
     assert made.account.is_operator
 
 
@@ -372,11 +406,10 @@ def test_two_people_with_the_first_link_make_one_operator(empty_database: Databa
     def use(number: int) -> None:
         start.wait()
         try:
-            with empty_database.writing() as session:
-                given = {**OPERATOR, "email": f"o{number}@example.org"}
-                made.append(
-                    service.use_setup_link(session, secret, **given, visitor=VISITOR, now=NOON)
-                )
+            given = {**OPERATOR, "email": f"o{number}@example.org"}
+            made.append(
+                service.use_setup_link(empty_database, secret, **given, visitor=VISITOR, now=NOON)
+            )
         except service.BadSetupLink as error:
             refused.append(error)
 
