@@ -25,7 +25,10 @@ class Limit:
     window_s: int
 
 
-SIGN_IN_BY_EMAIL = Limit(most=10, window_s=300)
+# Who guesses from elsewhere must not lock out the person; many who guess together are stopped.
+SIGN_IN_BY_EMAIL_AND_ADDRESS = Limit(most=10, window_s=300)
+SIGN_IN_BY_EMAIL = Limit(most=200, window_s=300)
+PASSWORD_AGAIN = Limit(most=10, window_s=300)
 # Many people may share an address: an office, a school, a proxy in front of the store.
 SIGN_IN_BY_ADDRESS = Limit(most=50, window_s=300)
 SIGN_UP_BY_ADDRESS = Limit(most=100, window_s=3600)

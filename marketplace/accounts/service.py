@@ -129,9 +129,12 @@ def sign_in(
     wrong password and gives the same answer.
     """
     address = email.strip().lower()
+    network = limits.network(visitor.address)
+    by_both = limits.subject("sign-in e-mail and address", f"{address} {network}")
     by_email = limits.subject("sign-in e-mail", address)
     by_address = _by_address("sign-in address", visitor)
     with database.writing() as session:
+        limits.count(session, by_both, limits.SIGN_IN_BY_EMAIL_AND_ADDRESS, now=now)
         limits.count(session, by_email, limits.SIGN_IN_BY_EMAIL, now=now)
         limits.count(session, by_address, limits.SIGN_IN_BY_ADDRESS, now=now)
         found = session.exec(
@@ -142,8 +145,9 @@ def sign_in(
         message = _("This e-mail address and password do not belong together.")
         raise WrongPassword(message, fields={"password": message})
     with database.writing() as session:
-        # Only what was tried on this account: a guesser's own account must not free the guesser.
-        limits.forgive(session, by_email)
+        # Only what was tried from here on this account: neither a guesser's own account nor a
+        # person who comes by meanwhile frees the guesser.
+        limits.forgive(session, by_both)
         return SignedIn(found, sessions.open_session(session, found.id, visitor=visitor, now=now))
 
 
@@ -177,7 +181,7 @@ def vouch(
     """
     tried = limits.subject("change password", str(account_id))
     with database.writing() as session:
-        limits.count(session, tried, limits.SIGN_IN_BY_EMAIL, now=now)
+        limits.count(session, tried, limits.PASSWORD_AGAIN, now=now)
         account = known(session, account_id)
     if not passwords.matches(password, account.password_hash):
         message = _("This is not your present password.")

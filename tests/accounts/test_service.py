@@ -193,11 +193,31 @@ def fail(database: Database, times: int, **given: object) -> None:
 def test_guessing_one_persons_password_ends_after_ten_attempts(empty_database: Database) -> None:
     stored(empty_database, email="lina@example.org")
     fail(empty_database, 10)
-    attempt = {"email": "lina@example.org", "password": PASSWORD, "visitor": ELSEWHERE}
+    attempt = {"email": "lina@example.org", "password": PASSWORD, "visitor": VISITOR}
     with pytest.raises(limits.TooManyAttempts, match="wait 5 minutes") as refused:
         service.sign_in(empty_database, **attempt, now=NOON)
     assert refused.value.retry_after_s == 300
     assert service.sign_in(empty_database, **attempt, now=NOON + timedelta(seconds=301))
+
+
+def test_who_guesses_from_elsewhere_does_not_lock_the_person_out(empty_database: Database) -> None:
+    stored(empty_database, email="lina@example.org")
+    fail(empty_database, 10, visitor=ELSEWHERE)
+    attempt = {"email": "lina@example.org", "password": PASSWORD}
+    assert service.sign_in(empty_database, **attempt, visitor=VISITOR, now=NOON)
+    with pytest.raises(limits.TooManyAttempts):
+        service.sign_in(empty_database, **attempt, visitor=ELSEWHERE, now=NOON)
+
+
+def test_guessing_one_persons_password_from_everywhere_ends_too(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SIGN_IN_BY_EMAIL", limits.Limit(most=6, window_s=300))
+    crowd = [Visitor(address=f"198.51.100.{number}", user_agent="") for number in range(7)]
+    for guesser in crowd[:6]:
+        fail(empty_database, 1, visitor=guesser)
+    with pytest.raises(limits.TooManyAttempts):
+        fail(empty_database, 1, visitor=crowd[6])
 
 
 def test_guessing_over_many_people_ends_by_address(empty_database: Database) -> None:
