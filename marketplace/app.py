@@ -219,7 +219,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(api_views.blueprint(starter))
     app.register_blueprint(audit_views.blueprint(audits))
     app.register_blueprint(
-        developer_views.blueprint(database, engine, audits, settings.runs, streams)
+        developer_views.blueprint(database, engine, audits, store, settings.runs, streams=streams)
     )
     app.register_blueprint(consent_views.blueprint(executor))
     app.register_blueprint(settings_views.blueprint(secrets))

@@ -9,6 +9,7 @@ from typing import Any
 from caravan import withheld
 
 from marketplace.kernel.ids import RunId
+from marketplace.sandbox import grants
 
 VERSION = 1
 SUFFIX = ".audit.jsonl"
@@ -109,7 +110,7 @@ class AuditWriter:
 
 
 def without_contents(line: Mapping[str, Any]) -> dict[str, Any]:
-    """One line as those may read it whose words it does not hold: sizes in place of contents.
+    """One line with sizes in place of contents.
 
     The person's input, what the app sent and what it was answered become numbers of bytes; the
     operation, the time and a refusal stay.
@@ -122,6 +123,17 @@ def without_contents(line: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def for_others(line: Mapping[str, Any]) -> dict[str, Any]:
+    """One line as all but the run's person may read it: nothing in it was written by the app."""
+    shown = without_contents(line)
+    if "op" in shown and shown["op"] not in grants.OPS:
+        shown["op"] = UNKNOWN
+    if "refused" in shown:
+        shown["refused"] = {"code": shown["refused"]["code"]}
+    return shown
+
+
+UNKNOWN = "unknown"
 CONTENTS = frozenset({"input", "payload", "answer"})
 
 

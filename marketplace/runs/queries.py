@@ -161,13 +161,13 @@ def mine(
 
 def of_developer(
     session: Session, ident: str, developer_id: AccountId, *, limit: int
-) -> list[tuple[Run, str]]:
-    """The newest runs of a developer's app, each with its version. Raises: NotYours."""
+) -> list[tuple[Run, Release]]:
+    """The newest runs of a developer's app, each with its release. Raises: NotYours."""
     app = session.exec(select(App).where(App.ident == ident, App.owner_id == developer_id)).first()
     if app is None:
         raise NotYours(_("You have no app “%(ident)s”.", ident=ident))
     found = session.exec(
-        select(Run, Release.version)
+        select(Run, Release)
         .join(Release, col(Release.id) == col(Run.release_id))
         .where(Run.app_id == app.id)
         .order_by(col(Run.created_at).desc())

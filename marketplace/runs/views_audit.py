@@ -36,14 +36,16 @@ def blueprint(audits: AuditLogs) -> Blueprint:
         """The calls of one run, as a page."""
         run = service.audited(db(), RunId(run_id), known_actor())
         app, name = catalog.app_and_name(db(), run.app_id, locale=current_locale())
-        calls = (row for line in audits.lines(run.id) if (row := _row(line)) is not None)
+        is_own = _is_own(run)
+        lines = audits.lines(run.id) if is_own else map(audit.for_others, audits.lines(run.id))
+        calls = (row for line in lines if (row := _row(line)) is not None)
         page = AuditPage(
             run=run,
             app=app,
             app_name=name,
             rows=list(islice(calls, ROWS_SHOWN)),
             more=sum(1 for _ in calls),
-            has_contents=_is_own(run),
+            has_contents=is_own,
             file_url=url_for("audit.file", run_id=run.id),
         )
         return render_template("runs/audit.html", page=page)
@@ -55,7 +57,7 @@ def blueprint(audits: AuditLogs) -> Blueprint:
         run = service.audited(db(), RunId(run_id), known_actor())
         lines: Iterable[dict[str, Any]] = audits.lines(run.id)
         if not _is_own(run):
-            lines = map(audit.without_contents, lines)
+            lines = map(audit.for_others, lines)
         response = current_app.response_class(_texts(lines), mimetype="application/jsonl")
         response.headers["Content-Disposition"] = f"attachment; filename={run.id}.audit.jsonl"
         return response

@@ -7,12 +7,15 @@ from uuid import uuid4
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from marketplace.catalog.models import Release
 from marketplace.inference.ports import Finished, Generation, Inference, Piece
+from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Invalid
 from marketplace.kernel.ids import RunId
-from marketplace.runs import budgets, prompts, queries
+from marketplace.publishing import code
+from marketplace.runs import budgets, frames, prompts, queries
 from marketplace.runs.answers import Tally, broken_off
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.models import Run
@@ -28,6 +31,7 @@ from marketplace.web.i18n import gettext as _
 QUEUE = "caravan.developers"
 MOST_TOKENS = 2_048
 MOST_RUNS = 100
+LEVELS = ("info", "warning", "error")
 
 
 class BadPrompt(Invalid):
@@ -38,7 +42,9 @@ def blueprint(
     database: Database,
     inference: Inference,
     audits: AuditLogs,
+    blobs: Blobs,
     settings: RunSettings,
+    *,
     streams: sse.Streams,
 ) -> Blueprint:
     """The API of developers at work; each answer counts in the developer's own hour."""
@@ -61,10 +67,18 @@ def blueprint(
     @bp.get("/api/v1/apps/<ident>/runs")
     @developer_only
     def runs(ident: str) -> ResponseReturnValue:
-        """The newest runs of one of the developer's apps, and what the app logged in each."""
+        """The newest runs of one of the developer's apps, and what the app logged in each.
+
+        In another person's run an app's texts may be that person's: of a message there is the
+        rule, of a traceback the places, and of a log line the level and the size.
+        """
         limit = min(MOST_RUNS, max(1, request.args.get("limit", 20, type=int)))
         found = queries.of_developer(db(), ident, actor_id(), limit=limit)
-        return jsonify({"runs": [_told(run, version, audits) for run, version in found]})
+        told = [
+            _told(run, release, audits, blobs, is_own=run.person_id == actor_id())
+            for run, release in found
+        ]
+        return jsonify({"runs": told})
 
     return bp
 
@@ -131,28 +145,38 @@ def _charge(database: Database, person: budgets.Party, end: Finished) -> None:
         budgets.charge(session, [person], used, now=utc_now())
 
 
-def _told(run: Run, version: str, audits: AuditLogs) -> dict[str, Any]:
+def _told(
+    run: Run, release: Release, audits: AuditLogs, blobs: Blobs, *, is_own: bool
+) -> dict[str, Any]:
     """One run as its app's developer may know it: not who ran it, nor what they wrote."""
+    message, detail = run.error_message, run.error_detail
+    if not is_own:
+        message = None
+        detail = detail and frames.of(detail, code.load(blobs, release))
     return {
         "run": str(run.id),
-        "version": version,
+        "version": release.version,
         "action": run.action,
         "state": run.state.value,
         "created_at": run.created_at.isoformat(),
         "rule": run.error_rule,
-        "message": run.error_message,
-        "traceback": run.error_detail,
+        "message": message,
+        "traceback": detail,
         "cpu_ms": run.cpu_ms,
         "wall_ms": run.wall_ms,
         "host_calls": run.host_calls,
         "generated_tokens": run.generated_tokens,
-        "log": list(_log(audits, run.id)),
+        "log": list(_log(audits, run.id, is_own=is_own)),
     }
 
 
-def _log(audits: AuditLogs, run_id: RunId) -> Iterator[dict[str, Any]]:
+def _log(audits: AuditLogs, run_id: RunId, *, is_own: bool) -> Iterator[dict[str, Any]]:
     for line in audits.lines(run_id):
         payload = line.get("payload")
         if line.get("op") == "log.write" and isinstance(payload, dict):
-            text = {"level": payload.get("level"), "text": payload.get("text")}
-            yield {**text, "at_ms": line.get("at_ms")}
+            level, text = payload.get("level"), str(payload.get("text"))
+            yield {
+                "level": level if level in LEVELS else "info",
+                "at_ms": line.get("at_ms"),
+                **({"text": text} if is_own else {"text_bytes": len(text.encode())}),
+            }

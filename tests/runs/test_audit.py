@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from marketplace.infra.db import Database
 from marketplace.kernel.ids import RunId
-from marketplace.runs.audit import AuditLogs, without_contents
+from marketplace.runs.audit import AuditLogs, for_others, without_contents
 from marketplace.runs.models import RunState
 from marketplace.settings import ROOT
 from tests.factories.runs import Stage, stage
@@ -126,6 +126,17 @@ def test_without_contents_no_word_is_left(line: dict[str, Any]) -> None:
     assert len(shown) == len(line)
     for name in ("payload", "answer", "input"):
         assert (f"{name}_bytes" in shown) == (name in line)
+
+
+def test_others_read_nothing_that_an_app_wrote() -> None:
+    refused = {"code": "host.unknown-op", "message": "The store has no function “a secret wish”."}
+    line = {"n": 1, "op": "a secret wish", "payload": "a secret wish", "refused": refused}
+    assert for_others({**line, "at_ms": 3}) == {
+        "n": 1, "op": "unknown", "payload_bytes": 15, "refused": {"code": "host.unknown-op"},
+        "at_ms": 3,
+    }  # fmt: skip
+    assert for_others({"n": 2, "op": "kv.get", "answer": 1})["op"] == "kv.get"
+    assert for_others({"end": {"kind": "failed"}}) == {"end": {"kind": "failed"}}
 
 
 def test_old_logs_are_forgotten_and_events_are_not(here: Stage) -> None:

@@ -34,7 +34,7 @@ def here(empty_database: Database, tmp_path: Path) -> Iterator[Stage]:
 @pytest.fixture
 def client(here: Stage) -> FlaskClient:
     room = views_developer.blueprint(
-        here.database, here.inference, here.audits, RunSettings(), Streams(2)
+        here.database, here.inference, here.audits, here.blobs, RunSettings(), streams=Streams(2)
     )
     return make_store(here.database, room, publishing__portal="/portal/").test_client()
 
@@ -138,7 +138,7 @@ def test_a_store_without_a_model_says_so_in_the_stream(
     silent = FakeInference(why_not="There is no model here.")
     with stage(empty_database, tmp_path, inference=silent) as here:
         room = views_developer.blueprint(
-            here.database, silent, here.audits, RunSettings(), Streams(2)
+            here.database, silent, here.audits, here.blobs, RunSettings(), streams=Streams(2)
         )
         client = make_store(here.database, room).test_client()
         answer = client.post("/api/v1/model", json=ASKED, headers=developer(here)[1])
@@ -152,16 +152,38 @@ def test_the_model_is_for_developers_with_a_token(here: Stage, client: FlaskClie
     assert client.post("/api/v1/model", json=ASKED, headers=shopper).status_code == 403
 
 
+# What an app can do to tell its developer what its person wrote.
+LEAKY = """\
+from caravan import _host
+ctx.log.warning('odd')
+ctx.log.info(text)
+_host.call('log.write', {'level': text, 'text': text})
+try:
+    _host.call(text, {})
+except Exception:
+    pass
+raise ValueError(text)
+"""
+
+
 def test_a_developer_reads_how_runs_went_and_what_the_app_logged(
     here: Stage, client: FlaskClient
 ) -> None:
     owner_id, headers = developer(here)
-    app = here.app("ctx.log.warning('odd')\nraise ValueError(text)", owner_id=owner_id)
+    app = here.app(LEAKY, owner_id=owner_id)
     run = here.perform(app, input={"text": "a secret wish"})
     [told] = client.get(f"/api/v1/apps/{app.ident}/runs", headers=headers).get_json()["runs"]
     assert (told["run"], told["version"], told["state"]) == (str(run.id), "1.0.0", "failed")
     assert told["rule"] == "app.error"
-    assert [(line["level"], line["text"]) for line in told["log"]] == [("warning", "odd")]
+    lines = [("warning", 3), ("info", 13), ("info", 13)]
+    assert [(line["level"], line["text_bytes"]) for line in told["log"]] == lines
+    assert told["traceback"] == 'File "app.py", line 13'
     assert "person" not in json.dumps(sorted(told))
+    assert "secret wish" not in json.dumps(told)
+    mine = here.perform(app, input={"text": "my own words"}, person_id=owner_id)
+    [told, _] = client.get(f"/api/v1/apps/{app.ident}/runs", headers=headers).get_json()["runs"]
+    assert (told["run"], told["message"]) == (str(mine.id), mine.error_message)
+    assert [line["text"] for line in told["log"]] == ["odd", *["my own words"] * 2]
+    assert "my own words" in told["traceback"]
     other = developer(here)[1]
     assert client.get(f"/api/v1/apps/{app.ident}/runs", headers=other).status_code == 404

@@ -101,7 +101,8 @@ def logs(
 ) -> None:
     """Show the newest runs of the app: how each ended, what it took, and what the app logged.
 
-    You see what your app did, never who ran it or what they wrote.
+    You see what your app did, never who ran it or what they wrote: of other people's runs you get
+    rules, places in your code, and levels and sizes of log lines; of your own the texts too.
 
     Example: caravan logs --failed
     """
@@ -123,8 +124,9 @@ def _say_run(run: dict[str, Any]) -> None:
     figures = f"{run['wall_ms']} ms, {run['cpu_ms']} ms cpu, {run['generated_tokens']} tokens"
     click.echo(f"{run['created_at'][:19]} {run['version']} {run['action']} {head}  {figures}")
     for line in run["log"]:
-        click.echo(f"    {line['level']}: {line['text']}")
+        text = line["text"] if "text" in line else f"({line['text_bytes']} bytes)"
+        click.echo(f"    {line['level']}: {text}")
     if run["rule"]:
-        click.echo(f"    {run['message']}  [{run['rule']}]")
+        click.echo(f"    {run['message'] or 'It failed.'}  [{run['rule']}]")
     for text in (run["traceback"] or "").splitlines():
         click.echo(f"    {text}")
