@@ -34,6 +34,8 @@ INTERFACES: Mapping[str, tuple[str, ...]] = {
     "random": ("bytes",),
     "settings": ("get",),
 }
+# What a component may export that takes texts and answers with one, or with an error's.
+EXPORTS = ("compile", "describe", "prepare", "run")
 # What an uploaded component may import: it brings its files along in itself.
 STRANGERS = {name: each for name, each in INTERFACES.items() if name != "loader"}
 STRANGERS_MEMORY_BYTES = 2**30
@@ -179,6 +181,8 @@ class Runtime:
         self._store = wasmtime.Store(ours)
         self.limit_memory(memory_bytes)
         self._instance = linker.instantiate(self._store, component)
+        found = {each: self._instance.get_func(self._store, each) for each in EXPORTS}
+        self._functions = {each: function for each, function in found.items() if function}
 
     @classmethod
     def of_python(cls, ours: wasmtime.Engine, compiled: Path, *, memory_bytes: int) -> "Runtime":
@@ -204,14 +208,23 @@ class Runtime:
         Raises: Trapped. After it the instance is used up.
         """
         self._host = host
-        function = self._instance.get_func(self._store, export)
+        function = self._functions.get(export)
         if function is None:
             raise Trapped(f"The component does not export {export}.")
-        try:
-            answer = function(self._store, *arguments)
-        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
-            raise Trapped(_cause(str(error))) from error
-        return answer.tag == "ok", answer.payload or ""
+        # Neither these nor the answer are freed: an instance performs one call.
+        given = (ffi.wasmtime_component_val_t * len(arguments))(*map(_text_val, arguments))
+        answer = ffi.wasmtime_component_val_t()
+        error = ffi.wasmtime_component_func_call(
+            ctypes.byref(function._func),  # noqa: SLF001
+            self._store._context(),  # noqa: SLF001
+            given,
+            len(given),
+            ctypes.byref(answer),
+            1,
+        )
+        if error:
+            raise Trapped(_cause(str(wasmtime.WasmtimeError._from_ptr(error))))  # noqa: SLF001
+        return answer.of.result.is_ok, _text(answer.of.result.val.contents)
 
     def warm(self) -> None:
         """Let the guest rehearse where it can, while there is time, over the way of every call.
@@ -289,19 +302,28 @@ def _cross(
     if count != 1 or given[0].kind != STRING:
         is_good, answer = False, error_answer("host.payload", "A call takes one text.")
     else:
-        text = given[0].of.string
-        payload = ctypes.string_at(text.data, text.size).decode()
-        is_good, answer = _doors[number or 0](payload)
-    said = answer.encode()
+        is_good, answer = _doors[number or 0](_text(given[0]))
+    held = _text_val(answer)
+    answers[0].kind = RESULT
+    answers[0].of.result.is_ok = is_good
+    answers[0].of.result.val = ffi.wasmtime_component_val_new(ctypes.byref(held))
+    return 0
+
+
+def _text(value: Any) -> str:
+    text = value.of.string
+    return ctypes.string_at(text.data, text.size).decode()
+
+
+def _text_val(text: str) -> Any:
+    """A text as wasmtime takes it, in memory of its own."""
+    said = text.encode()
     held = ffi.wasmtime_component_val_t()
     held.kind = STRING
     ffi.wasm_byte_vec_new(
         ctypes.byref(held.of.string), len(said), ctypes.cast(ctypes.c_char_p(said), TEXT)
     )
-    answers[0].kind = RESULT
-    answers[0].of.result.is_ok = is_good
-    answers[0].of.result.val = ffi.wasmtime_component_val_new(ctypes.byref(held))
-    return 0
+    return held
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_void_p)  # type: ignore[untyped-decorator]
