@@ -7,10 +7,11 @@ from caravan import App, Context, Field, Markdown, Table
 
 app = App()
 
-SYSTEM = "You are a friendly companion. Answer in one or two sentences."
+SYSTEM = "You are a friendly assistant. Keep your answers short."
 TURNS = "turns"
-# What is sent again with every message; older turns are kept, but no longer sent.
+# What is sent again with every message, so that a small model holds it; older turns are kept.
 SENT_TURNS = 6
+SENT_CHARACTERS = 800
 KEPT_TURNS = 40
 
 
@@ -29,7 +30,7 @@ def talk(
     """Say something; what was said before is remembered."""
     turns = ctx.kv.user.get(TURNS, [])
     said = " ".join(message.split())
-    before = [part for turn in turns[-SENT_TURNS:] for part in messages_of(turn)]
+    before = [part for turn in recent(turns) for part in messages_of(turn)]
     asked = [{"role": "system", "content": SYSTEM}, *before, {"role": "user", "content": said}]
     answer = ""
     for piece in ctx.llm.stream(asked, max_tokens=200, temperature=0.7):
@@ -53,6 +54,17 @@ def forget(ctx: Context) -> Iterator[str]:
     """Remove everything that is kept of your talk."""
     ctx.kv.user.delete(TURNS)
     yield "I have forgotten our talk."
+
+
+def recent(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The last turns, as many as may be sent."""
+    left, found = SENT_CHARACTERS, []
+    for turn in reversed(turns[-SENT_TURNS:]):
+        left -= len(turn["you"]) + len(turn["companion"])
+        if left < 0:
+            break
+        found.append(turn)
+    return found[::-1]
 
 
 def messages_of(turn: dict[str, str]) -> list[dict[str, str]]:

@@ -23,6 +23,7 @@ MEASURES = {
 }
 MOST_ROWS = 2_000
 MOST_BARS = 30
+SAMPLE_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def asked_plan(ctx: Context, question: str, rows: list[dict[str, str]]) -> Plan:
         "required": ["measure", "column", "by"],
         "additionalProperties": False,
     }
-    sample = "\n".join(", ".join(row.values()) for row in rows[:3])
+    sample = "\n".join(", ".join(row.values())[:SAMPLE_CHARACTERS] for row in rows[:3])
     prompt = f"Headings: {', '.join(names)}\n{sample}\nQuestion: {question}"
     found = json.loads(
         ctx.llm.complete(prompt, system=SYSTEM, max_tokens=80, temperature=0, json_schema=schema)
@@ -140,7 +141,7 @@ def asked_plan(ctx: Context, question: str, rows: list[dict[str, str]]) -> Plan:
     return Plan(found["measure"], found["column"], found["by"])
 
 
-def results(plan: Plan, rows: list[dict[str, str]]) -> dict[str, float]:
+def results(plan: Plan, rows: list[dict[str, str]]) -> dict[str, float | int]:
     """The answer for each group, largest first; over all rows it stands under the empty text."""
     groups: dict[str, list[float]] = defaultdict(list)
     for row in rows:
@@ -154,5 +155,10 @@ def results(plan: Plan, rows: list[dict[str, str]]) -> dict[str, float]:
         "highest": max,
         "lowest": min,
     }[plan.measure]
-    answers = {name: round(work(values), 4) for name, values in groups.items()} or {"": 0.0}
+    answers = {name: shown(work(values)) for name, values in groups.items()} or {"": 0}
     return dict(sorted(answers.items(), key=lambda pair: -pair[1]))
+
+
+def shown(number: float) -> float | int:
+    """A number as people write it: 290, and 2.5 with four decimals at most."""
+    return int(number) if float(number).is_integer() else round(number, 4)

@@ -109,7 +109,8 @@ def _reply(text: str) -> dict[str, Any]:
 def _say(result: Result, *, as_json: bool) -> None:
     if as_json:
         calls = [{"op": call.op, "payload": call.payload} for call in result.host_calls]
-        say_json({"text": result.text, "items": list(result.items), "host_calls": calls})
+        noted = {"log": list(result.log), "meters": dict(result.meters)}
+        say_json({"text": result.text, "items": list(result.items), "host_calls": calls, **noted})
         return
     for item in result.items:
         match item["kind"]:
