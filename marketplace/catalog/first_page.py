@@ -13,7 +13,6 @@ from marketplace.catalog.own_rows import Lead
 from marketplace.catalog.pages import Home, OwnRow, Tile
 from marketplace.catalog.shelves import ORDERS
 from marketplace.kernel.ids import AccountId, AppId
-from marketplace.web.i18n import gettext as _
 
 ROW = 6
 # Fewer people than this do not make an app one of the best.
@@ -88,30 +87,22 @@ class _Drawn:
         text = self._texts.get(app_id)
         return text.name if text else self.apps[app_id].name
 
-    def tile(self, app_id: AppId, *, why: str = "") -> Tile:
-        """One app."""
-        app = self.apps[app_id]
-        return queries.tile(app, self._owners[app_id], self._texts.get(app_id), why=why)
-
     def tiles(self, app_ids: Sequence[AppId]) -> list[Tile]:
         """Those of these apps that are listed."""
-        return [self.tile(app_id) for app_id in app_ids if app_id in self.apps]
+        return [
+            queries.tile(self.apps[app_id], self._owners[app_id], self._texts.get(app_id))
+            for app_id in app_ids
+            if app_id in self.apps
+        ]
 
 
 def _own(leads: Sequence[Lead], shelf: _Drawn) -> list[OwnRow]:
     rows: list[OwnRow] = []
     placed: set[AppId] = set()
     for lead in leads:
-        fitting = [fit for fit in own_rows.ranked(lead, shelf.apps) if fit[0] not in placed][:ROW]
+        fitting = [app_id for app_id in own_rows.ranked(lead, shelf.apps) if app_id not in placed]
         if len(fitting) < FEWEST_OWN or lead.app_id not in shelf.apps:
             continue
-        placed.update(app_id for app_id, _by_people in fitting)
-        category = categories.name(lead.category)
-        on_shelf = _("From the same shelf: %(category)s", category=category)
-        by_people = _("People who use it use this too")
-        tiles = [
-            shelf.tile(app_id, why=by_people if is_by_people else on_shelf)
-            for app_id, is_by_people in fitting
-        ]
-        rows.append(OwnRow(shelf.name(lead.app_id), tiles))
+        placed.update(fitting[:ROW])
+        rows.append(OwnRow(shelf.name(lead.app_id), shelf.tiles(fitting[:ROW])))
     return rows

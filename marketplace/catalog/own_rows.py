@@ -116,8 +116,8 @@ def _candidates(
     return union_all(*parts)
 
 
-def ranked(lead: Lead, apps: Mapping[AppId, App]) -> list[tuple[AppId, bool]]:
-    """What fits because of one app, the best first, and whether people say so or the shelf.
+def ranked(lead: Lead, apps: Mapping[AppId, App]) -> list[AppId]:
+    """What fits because of one app, the best first.
 
     Args:
         apps: the listed ones of the candidates.
@@ -135,5 +135,5 @@ def ranked(lead: Lead, apps: Mapping[AppId, App]) -> list[tuple[AppId, bool]]:
             rating=app.rating_score,
         )
         if fit > 0:
-            fits.append((-fit, -app.score, candidate.app_id, candidate.shared > 1))
-    return [(app_id, by_people) for _fit, _score, app_id, by_people in sorted(fits)]
+            fits.append((-fit, -app.score, candidate.app_id))
+    return [app_id for _fit, _score, app_id in sorted(fits)]

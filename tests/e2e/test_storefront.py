@@ -1,0 +1,94 @@
+"""The storefront in a browser: answers while one types."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from sqlmodel import Session
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from marketplace.catalog import views, views_collections, views_ratings
+from marketplace.catalog.models import App, ListingText, Release
+from marketplace.infra.blobs import Blobs
+from marketplace.infra.db import Database
+from marketplace.kernel.ids import AccountId, AppId
+from marketplace.runs.pages import Panel
+from tests.factories.catalog import make_listed
+from tests.factories.pages import make_store
+
+pytestmark = pytest.mark.e2e
+
+
+def panel_for(_session: Session, app: App, _release: Release | None) -> Panel:
+    return Panel(app=app, actions=[], chosen="", is_signed_in=False)
+
+
+def has_bought(_session: Session, _person_id: AccountId, _app_id: AppId) -> bool:
+    return False
+
+
+@pytest.fixture
+def server(empty_database: Database, tmp_path: Path) -> Iterator[BaseWSGIServer]:
+    """The storefront's pages over three apps, in this process."""
+    with empty_database.writing() as session:
+        for name, arabic in (("Oud", "عود"), ("Ney", "ناي"), ("Oud Tuner", "دوزان العود")):
+            app = make_listed(session, ident=f"tests.{name.lower().replace(' ', '-')}", name=name)
+            session.add(ListingText(app_id=app.id, locale="ar", name=arabic, summary="يعزف."))
+            session.flush()
+    store = make_store(
+        empty_database,
+        views.blueprint(Blobs(tmp_path), panel_for, has_bought),
+        views_ratings.blueprint(has_bought),
+        views_collections.bp,
+        publishing__portal="/portal/",
+        runs__start="/apps/<ident>/runs",
+        billing__checkout="/checkout/<product_id>",
+    )
+    served = make_server("127.0.0.1", 0, store, threaded=True)
+    thread = threading.Thread(target=served.serve_forever)
+    thread.start()
+    yield served
+    served.shutdown()
+    thread.join()
+    served.server_close()
+
+
+@pytest.fixture(params=["en", "ar"])
+def visitor(
+    request: pytest.FixtureRequest, browser: Browser, server: BaseWSGIServer
+) -> Iterator[BrowserContext]:
+    context = browser.new_context(base_url=f"http://127.0.0.1:{server.port}", locale=request.param)
+    context.set_default_timeout(60_000)
+    yield context
+    context.close()
+
+
+def watched(context: BrowserContext) -> tuple[Page, list[str]]:
+    """A tab, and what its scripts have failed with so far."""
+    page, wrong = context.new_page(), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    return page, wrong
+
+
+def test_the_search_field_lists_apps_that_the_keyboard_opens(visitor: BrowserContext) -> None:
+    page, wrong = watched(visitor)
+    page.goto("/")
+    field, options = page.locator("[name=q]"), page.locator(".suggestions [role=option]")
+    field.press_sequentially("oud")
+    expect(options).to_have_count(2)
+    expect(field).to_have_attribute("aria-expanded", "true")
+    field.press("ArrowUp")
+    field.press("ArrowDown")
+    chosen = page.locator(".suggestions [aria-selected=true]")
+    expect(chosen).to_have_attribute("data-href", "/apps/tests.oud")
+    expect(field).to_have_attribute("aria-activedescendant", "suggestion-1")
+    field.press("Escape")
+    expect(page.locator(".suggestions")).to_be_hidden()
+    field.press_sequentially(" tu")
+    expect(options).to_have_count(1)
+    field.press("ArrowDown")
+    field.press("Enter")
+    page.wait_for_url("**/apps/tests.oud-tuner")
+    assert wrong == []
