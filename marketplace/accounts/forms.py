@@ -90,9 +90,10 @@ class PasswordForm(AccountForm):
 
 
 class TokenForm(AccountForm):
-    """A new API token."""
+    """A new API token; a switch that is off is not sent."""
 
     name: TokenName
+    may_run: Literal["", "true"] = ""
 
 
 AnyForm = TypeVar("AnyForm", bound=AccountForm)

@@ -12,7 +12,7 @@ from marketplace.accounts.models import Account, AccountSession, ApiToken
 from marketplace.infra.db import Database, DatabaseBusy
 from marketplace.kernel.ids import TokenId
 from marketplace.web import edge
-from marketplace.web.auth import Actor, Role
+from marketplace.web.auth import Actor, Role, TokenScope
 
 # A tool's token may publish, never run the store: it lies in files and build logs.
 TOKEN_ROLES = frozenset({Role.SHOPPER, Role.DEVELOPER})
@@ -72,7 +72,8 @@ class AccountIdentity:
         if token.last_used_at is None or token.last_used_at < now - tokens.NOTED_EVERY:
             # Not now: the request's own session may hold the write gate already.
             edge.after_commit(lambda: self._note_use(token.id, now))
-        return _actor(account, via_token=True)
+        scopes = frozenset(TokenScope(scope) for scope in token.scopes)
+        return _actor(account, via_token=True, scopes=scopes)
 
     def _note_visit(self, session_id: UUID, now: datetime) -> None:
         try:
@@ -90,7 +91,9 @@ class AccountIdentity:
             log.warning("token.use_not_noted", token=str(token_id))
 
 
-def _actor(account: Account, *, via_token: bool = False) -> Actor:
+def _actor(
+    account: Account, *, via_token: bool = False, scopes: frozenset[TokenScope] = frozenset()
+) -> Actor:
     return Actor(
         id=account.id,
         name=account.name,
@@ -98,5 +101,6 @@ def _actor(account: Account, *, via_token: bool = False) -> Actor:
         roles=account.roles & TOKEN_ROLES if via_token else account.roles,
         locale=account.locale,
         via_token=via_token,
+        scopes=scopes,
         has_own_rows=account.has_own_rows,
     )

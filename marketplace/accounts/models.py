@@ -17,12 +17,6 @@ LONGEST_NAME = 80
 LONGEST_TOKEN_NAME = 60
 
 
-class TokenScope(StrEnum):
-    """What an API token may do."""
-
-    PUBLISH = "publish"
-
-
 class Account(SQLModel, table=True):
     """One person, or the store itself as the publisher of the apps it ships with.
 

@@ -97,7 +97,11 @@ class ClosePage:
 
 @dataclass(frozen=True)
 class TokenRow:
-    """One API token of a developer."""
+    """One API token of a developer.
+
+    Args:
+        may_run: whether it may run apps in their name, beside what every token may.
+    """
 
     id: TokenId
     name: str
@@ -105,6 +109,7 @@ class TokenRow:
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None
+    may_run: bool
     state: Literal["good", "revoked", "ended"]
 
 

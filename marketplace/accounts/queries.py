@@ -10,6 +10,7 @@ from marketplace.accounts.devices import device
 from marketplace.accounts.models import Account, AccountSession, ApiToken
 from marketplace.accounts.pages import SessionRow, TokenRow
 from marketplace.kernel.ids import AccountId
+from marketplace.web.auth import TokenScope
 
 
 def account(session: Session, account_id: AccountId) -> Account:
@@ -63,6 +64,7 @@ def tokens(session: Session, account_id: AccountId, *, now: datetime) -> Sequenc
             created_at=row.created_at,
             expires_at=row.expires_at,
             last_used_at=row.last_used_at,
+            may_run=TokenScope.RUN in row.scopes,
             state="revoked" if row.revoked_at else "ended" if row.expires_at <= now else "good",
         )
         for row in rows

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, delete, func, select
 
-from marketplace.accounts import limits, passwords, sessions
+from marketplace.accounts import limits, passwords, sessions, tokens
 from marketplace.accounts.credentials import fingerprint, new_secret
 from marketplace.accounts.models import LONGEST_EMAIL, Account, SetupLink
 from marketplace.accounts.sessions import Visitor
@@ -154,7 +154,7 @@ def sign_in(
 def change_password(
     database: Database, account_id: AccountId, *, present: str, new: str, secret: str, now: datetime
 ) -> None:
-    """Give an account a new password, and end its sessions in every other browser.
+    """Give an account a new password; its API tokens end, and its sessions in other browsers.
 
     Args:
         secret: of the session that asks; it goes on.
@@ -167,6 +167,7 @@ def change_password(
     with database.writing() as session:
         known(session, account_id).password_hash = password_hash
         sessions.end_others(session, account_id, secret)
+        tokens.revoke_all(session, account_id, now=now)
 
 
 def vouch(

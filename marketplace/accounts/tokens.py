@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, func, select, update
 
 from marketplace.accounts.credentials import fingerprint, new_token_secret, shown_prefix
-from marketplace.accounts.models import ApiToken, TokenScope
+from marketplace.accounts.models import ApiToken
 from marketplace.kernel.errors import Conflict, NotFound
 from marketplace.kernel.ids import AccountId, TokenId
+from marketplace.web.auth import TokenScope
 from marketplace.web.i18n import gettext as _
 
 TOKEN_DAYS = 180
@@ -79,6 +80,15 @@ def revoke(
         raise NoToken(_("You have no such token."))
     token.revoked_at = token.revoked_at or now
     return token
+
+
+def revoke_all(session: Session, account_id: AccountId, *, now: datetime) -> None:
+    """End every token of an account at once."""
+    session.exec(
+        update(ApiToken)
+        .where(col(ApiToken.account_id) == account_id, col(ApiToken.revoked_at).is_(None))
+        .values(revoked_at=now)
+    )
 
 
 def note_use(session: Session, token_id: TokenId, *, now: datetime) -> None:

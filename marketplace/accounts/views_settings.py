@@ -14,7 +14,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from marketplace.accounts import forms, queries, service, sessions
+from marketplace.accounts import forms, queries, service, sessions, tokens
 from marketplace.accounts.pages import SettingsPage
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import Invalid
@@ -118,7 +118,7 @@ def look() -> ResponseReturnValue:
 @bp.post("/settings/password")
 @signed_in_only
 def change_password() -> ResponseReturnValue:
-    """Change the password; every other browser is signed out."""
+    """Change the password; every other browser is signed out, and every API token ends."""
     try:
         form = forms.read(forms.PasswordForm, request.form)
         service.change_password(
@@ -126,7 +126,10 @@ def change_password() -> ResponseReturnValue:
         )
     except Invalid as error:
         return render_template("accounts/settings.html", page=_page(error)), 422
-    flash(_("Your password is changed. Other browsers are signed out."), "success")
+    flash(
+        _("Your password is changed. Other browsers are signed out, API tokens are revoked."),
+        "success",
+    )
     return _back("password")
 
 
@@ -151,9 +154,10 @@ def end_other_sessions() -> ResponseReturnValue:
 @bp.post("/sign-out-everywhere")
 @signed_in_only
 def sign_out_everywhere() -> ResponseReturnValue:
-    """End every session of this person, this one too."""
+    """End every session of this person, this one too, and every API token."""
     sessions.end_all(db(), actor_id())
-    flash(_("You are signed out everywhere."), "success")
+    tokens.revoke_all(db(), actor_id(), now=utc_now())
+    flash(_("You are signed out everywhere, and your API tokens are revoked."), "success")
     response = current_app.make_response(redirect(url_for("accounts.sign_in"), code=303))
     clear_session_cookie(response)
     return response

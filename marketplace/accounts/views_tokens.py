@@ -10,7 +10,14 @@ from marketplace.accounts.pages import TokensPage
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import Invalid
 from marketplace.kernel.ids import TokenId
-from marketplace.web.auth import actor_id, developer_only, known_actor, signed_in_only
+from marketplace.web.auth import (
+    TokenScope,
+    actor_id,
+    any_token_too,
+    developer_only,
+    known_actor,
+    signed_in_only,
+)
 from marketplace.web.edge import db
 from marketplace.web.i18n import gettext as _
 
@@ -43,7 +50,8 @@ def create() -> ResponseReturnValue:
     made, errors = None, {}
     try:
         form = forms.read(forms.TokenForm, request.form)
-        made = tokens.new_api_token(db(), actor_id(), name=form.name, now=now)
+        scopes = (TokenScope.PUBLISH, *((TokenScope.RUN,) if form.may_run else ()))
+        made = tokens.new_api_token(db(), actor_id(), name=form.name, now=now, scopes=scopes)
     except Invalid as error:
         errors = error.fields
     page = TokensPage(
@@ -68,7 +76,7 @@ def revoke(token_id: UUID) -> ResponseReturnValue:
 
 
 @bp.get("/api/v1/whoami")
-@signed_in_only
+@any_token_too
 def whoami() -> ResponseReturnValue:
     """Who a token belongs to, for tools that want to check it."""
     person = known_actor()
@@ -78,4 +86,5 @@ def whoami() -> ResponseReturnValue:
         email=person.email,
         roles=sorted(person.roles),
         via_token=person.via_token,
+        scopes=sorted(person.scopes),
     )

@@ -26,6 +26,17 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
+class TokenScope(StrEnum):
+    """What an API token may do.
+
+    PUBLISH: what `caravan` does for a developer: hand in releases, read logs, try the model.
+    RUN: run apps in the person's name, allow what they ask for, and read what comes out.
+    """
+
+    PUBLISH = "publish"
+    RUN = "run"
+
+
 class NotSignedIn(CaravanError):
     """This needs a person who is signed in, or a valid token."""
 
@@ -35,6 +46,7 @@ class Actor:
     """The person behind a request.
 
     Args:
+        scopes: what the token may do by which they came (`via_token`).
         has_own_rows: whether the first page may follow what they have run.
     """
 
@@ -44,6 +56,7 @@ class Actor:
     roles: frozenset[Role]
     locale: str | None
     via_token: bool = False
+    scopes: frozenset[TokenScope] = frozenset()
     has_own_rows: bool = True
 
     @property
@@ -145,7 +158,10 @@ def wants_json() -> bool:
 
 
 def _guarded(
-    view: Callable[Args, Answer], allowed: Callable[[Actor], bool], refusal: str
+    view: Callable[Args, Answer],
+    allowed: Callable[[Actor], bool],
+    refusal: str,
+    scope: TokenScope | None,
 ) -> Callable[Args, Answer | Response]:
     @wraps(view)
     def guarded(*args: Args.args, **kwargs: Args.kwargs) -> Answer | Response:
@@ -159,6 +175,11 @@ def _guarded(
                 )
             where = url_for("accounts.sign_in", next=request.full_path.rstrip("?"))
             return current_app.make_response(redirect(where, code=303))
+        if person.via_token and scope is not None and scope not in person.scopes:
+            raise Forbidden(
+                "This token may not do that. Make one that may on the developer portal.",
+                rule="token.scope",
+            )
         if not allowed(person):
             raise Forbidden(refusal)
         return view(*args, **kwargs)
@@ -168,7 +189,12 @@ def _guarded(
 
 def signed_in_only(view: Callable[Args, Answer]) -> Callable[Args, Answer | Response]:
     """A view for people who are signed in; others are sent to sign in and come back."""
-    return _guarded(view, lambda _: True, "")
+    return _guarded(view, lambda _: True, "", TokenScope.RUN)
+
+
+def any_token_too(view: Callable[Args, Answer]) -> Callable[Args, Answer | Response]:
+    """A view for people who are signed in, and for their tokens, whatever those may do."""
+    return _guarded(view, lambda _: True, "", None)
 
 
 def developer_only(view: Callable[Args, Answer]) -> Callable[Args, Answer | Response]:
@@ -177,11 +203,15 @@ def developer_only(view: Callable[Args, Answer]) -> Callable[Args, Answer | Resp
         view,
         lambda person: person.is_developer,
         "This is for developers. Become one on the developer portal; it takes a moment.",
+        TokenScope.PUBLISH,
     )
 
 
 def operator_only(view: Callable[Args, Answer]) -> Callable[Args, Answer | Response]:
-    """A view for the people who run this store."""
+    """A view for the people who run this store; a token never has this role."""
     return _guarded(
-        view, lambda person: person.is_operator, "This is for the operators of this store."
+        view,
+        lambda person: person.is_operator,
+        "This is for the operators of this store.",
+        None,
     )

@@ -22,6 +22,7 @@ from tests.factories.accounts import (
     cheap_hash,
     make_account,
     make_session,
+    make_token,
 )
 
 ELSEWHERE = Visitor(address="198.51.100.9", user_agent="")
@@ -305,10 +306,13 @@ def test_opening_a_session_sweeps_up_those_that_are_over(session: Session) -> No
     assert len(session.exec(select(AccountSession)).all()) == 1
 
 
-def test_a_new_password_ends_the_sessions_of_other_browsers(empty_database: Database) -> None:
+def test_a_new_password_ends_other_sessions_and_every_token(
+    empty_database: Database,
+) -> None:
     with empty_database.writing() as session:
         account = make_account(session)
         here, there = make_session(session, account), make_session(session, account)
+        token = make_token(session, account)
     service.change_password(
         empty_database,
         account.id,
@@ -321,6 +325,7 @@ def test_a_new_password_ends_the_sessions_of_other_browsers(empty_database: Data
         identity = AccountIdentity(empty_database)
         assert identity.by_session(session, here, now=NOON) is not None
         assert identity.by_session(session, there, now=NOON) is None
+        assert identity.by_token(session, token.secret, now=NOON) is None
         changed = session.get_one(Account, account.id)
     assert passwords.matches("another caravan at dawn", changed.password_hash)
 

@@ -177,10 +177,15 @@ def test_signing_out_ends_the_session_on_the_server_too(
 def test_signing_out_everywhere_asks_for_the_password_again(
     client: FlaskClient, empty_database: Database
 ) -> None:
-    person(empty_database, client)
+    account = person(empty_database, client)
+    with empty_database.writing() as session:
+        secret = make_token(session, account, now=utc_now()).secret
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert client.get("/api/v1/whoami", headers=headers).status_code == 200
     answer = send(client, "/accounts/settings", "/accounts/sign-out-everywhere")
     assert (answer.status_code, answer.location) == (303, "/accounts/sign-in")
     assert client.get("/accounts/settings").location.startswith("/accounts/sign-in")
+    assert client.get("/api/v1/whoami", headers=headers).status_code == 401
 
 
 def test_the_operators_link_makes_one_operator(
@@ -239,6 +244,19 @@ def test_a_shopper_becomes_a_developer_and_makes_a_token_that_works(
     headers = {"Authorization": f"Bearer {secret}"}
     found = tool.get("/api/v1/whoami", headers=headers).get_json()
     assert (found["roles"], found["via_token"]) == (["developer", "shopper"], True)
+    assert found["scopes"] == ["publish"]
+
+
+def test_a_token_runs_apps_only_when_that_was_wanted(
+    client: FlaskClient, app: Flask, empty_database: Database
+) -> None:
+    person(empty_database, client, is_developer=True)
+    made = send(client, "/portal/tokens", name="Robot", may_run="true")
+    [secret] = set(re.findall(r"crv_[\w-]{43}", made.text))
+    assert "Publish and run apps" in made.text
+    headers = {"Authorization": f"Bearer {secret}"}
+    found = app.test_client().get("/api/v1/whoami", headers=headers).get_json()
+    assert found["scopes"] == ["publish", "run"]
 
 
 def test_a_revoked_token_stops_at_once(client: FlaskClient, empty_database: Database) -> None:

@@ -17,6 +17,7 @@ from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import RunId
 from marketplace.runs.models import Run
+from marketplace.web.auth import TokenScope
 from tests.factories.accounts import make_account, make_token
 from tests.factories.pages import TOKEN
 from tests.factories.run_pages import run_of, start, streamed
@@ -75,8 +76,10 @@ def test_a_program_sends_files_with_its_token(
 ) -> None:
     client, read = app.test_client(), here.described(READS, permissions=("files.read",))
     with empty_database.writing() as session:
-        token = make_token(session, make_account(session), now=utc_now()).secret
-    headers = {"Authorization": f"Bearer {token}"}
+        person = make_account(session)
+        wide = make_token(session, person, now=utc_now(), scopes=(TokenScope.RUN,)).secret
+        narrow = make_token(session, person, now=utc_now()).secret
+    headers = {"Authorization": f"Bearer {wide}"}
 
     def post(data: bytes) -> TestResponse:
         forged = {"file": "0" * 32, "name": "b", "media_type": "", "size_bytes": 1}
@@ -94,6 +97,14 @@ def test_a_program_sends_files_with_its_token(
     assert shown["state"] == "finished"
     assert shown["output"][0]["text"] == "a.txt (text/plain): hello"
     assert client.get(told.get_json()["url"]).status_code == 401
+    for_publishing = {"Authorization": f"Bearer {narrow}"}
+    stop = f"{told.get_json()['url']}/stop"
+    for refused in (
+        client.get(told.get_json()["url"], headers=for_publishing),
+        client.post(stop, headers=for_publishing),
+        client.post(f"/api/v1/apps/{read.ident}/runs", json={}, headers=for_publishing),
+    ):
+        assert (refused.status_code, refused.get_json()["rule"]) == (403, "token.scope")
     for body in ("[1]", "{", '{"input": 5}', '{"input": {"n": 1e400}}'):
         refused = client.post(
             f"/api/v1/apps/{read.ident}/runs", data={"run": body}, headers=headers

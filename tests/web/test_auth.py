@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 
 from marketplace.web.auth import (
     Role,
+    TokenScope,
     actor,
     actor_id,
     developer_only,
@@ -86,3 +87,24 @@ def test_a_token_that_is_wrong_is_not_made_good_by_a_cookie(
     assert client.get("/api/v1/person").status_code == 200
     answer = client.get("/api/v1/person", headers={"Authorization": "Bearer wrong"})
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("scopes", "open_doors"),
+    [
+        ((), set()),
+        ((TokenScope.PUBLISH,), {"developer"}),
+        ((TokenScope.RUN,), {"person"}),
+        (tuple(TokenScope), {"person", "developer"}),
+    ],
+)
+def test_each_door_opens_for_tokens_of_its_scope_alone(
+    client: FlaskClient, people: People, scopes: tuple[TokenScope, ...], open_doors: set[str]
+) -> None:
+    people.tokens["good"] = make_actor(Role.DEVELOPER, via_token=True, scopes=frozenset(scopes))
+    for door in ("person", "developer"):
+        answer = client.get(f"/api/v1/{door}", headers={"Authorization": "Bearer good"})
+        if door in open_doors:
+            assert answer.status_code == 200
+        else:
+            assert (answer.status_code, answer.get_json()["rule"]) == (403, "token.scope")
