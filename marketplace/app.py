@@ -75,6 +75,7 @@ from marketplace.runs.rehearsal import Stage
 from marketplace.runs.starting import Starter
 from marketplace.sandbox import builder
 from marketplace.sandbox.client import RunnerClient
+from marketplace.sandbox.ports import Sandbox
 from marketplace.settings import ROOT, Settings
 from marketplace.web import csp, csrf, edge, i18n, page_cache, templating
 from marketplace.web import help as help_page
@@ -134,8 +135,12 @@ class PseudonymMaker:
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()[:20]
 
 
-def create_app(settings: Settings) -> Flask:
-    """The store as one WSGI application, for one web process."""
+def create_app(settings: Settings, sandbox: Sandbox | None = None) -> Flask:
+    """The store as one WSGI application, for one web process.
+
+    Args:
+        sandbox: where apps run, the runners of this store unless another is given.
+    """
     app = Flask(
         __name__,
         static_folder=str(ROOT / "static"),
@@ -165,7 +170,7 @@ def create_app(settings: Settings) -> Flask:
 
     store = blobs(settings)
     engine = language_model(settings)
-    sandbox = RunnerClient(settings.socket("runners"), settings.cache_dir())
+    sandbox = sandbox or RunnerClient(settings.socket("runners"), settings.cache_dir())
     (logs, audits), files = run_logs(settings), run_files(settings)
     secrets, streams = vault(settings), Streams(settings.web.streams_per_person)
     executor = run_executor(settings, database, engine, sandbox)
@@ -230,7 +235,7 @@ def create_app(settings: Settings) -> Flask:
 
 
 def run_executor(
-    settings: Settings, database: Database, engine: Inference, sandbox: RunnerClient
+    settings: Settings, database: Database, engine: Inference, sandbox: Sandbox
 ) -> Executor:
     """What carries out runs in this process."""
     logs, audits = run_logs(settings)
@@ -290,7 +295,7 @@ def patient(
     settings: Settings,
     database: Database | None = None,
     engine: Inference | None = None,
-    sandbox: RunnerClient | None = None,
+    sandbox: Sandbox | None = None,
 ) -> Patient:
     """What `marketplace doctor` and the admin page examine."""
     return Patient(
