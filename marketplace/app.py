@@ -47,6 +47,7 @@ from marketplace.infra.db import Database
 from marketplace.infra.egress import Egress
 from marketplace.infra.jobs import Handler, Worker
 from marketplace.infra.vault import Vault
+from marketplace.publishing import jobs as publishing_jobs
 from marketplace.publishing import views as publishing_views
 from marketplace.publishing import views_listing as listing_views
 from marketplace.review import jobs as review_jobs
@@ -333,6 +334,7 @@ def _job_handlers(settings: Settings) -> dict[str, Handler]:
         **inference_jobs.handlers(language_model(settings)),
         **catalog_jobs.handlers(),
         **billing_jobs.handlers(),
+        **publishing_jobs.handlers(blobs(settings)),
         **ads_jobs.handlers(),
         **runs_jobs.handlers(*run_logs(settings), run_files(settings), settings.runs),
     }

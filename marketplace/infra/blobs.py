@@ -41,6 +41,10 @@ class Blobs:
             raise
         return key
 
+    def delete(self, key: str) -> None:
+        """Forget the content with this hash, which may be gone already."""
+        self.path(key).unlink(missing_ok=True)
+
     def get(self, key: str) -> bytes:
         """The content with this hash. Raises: BlobNotFound."""
         try:

@@ -16,6 +16,7 @@ from marketplace.infra.blobs import Blobs
 from marketplace.kernel.errors import Conflict, Forbidden, Limited
 from marketplace.kernel.ids import AccountId
 from marketplace.publishing import bundles
+from marketplace.publishing.jobs import FORGET_BUNDLE
 from marketplace.web.i18n import gettext as _
 
 HOUSE_PREFIX = "caravan."
@@ -123,6 +124,12 @@ def submit(
     session.add(release)
     jobs.enqueue(session, "review.check_release", release_id=str(release.id))
     return release
+
+
+def turn_down(session: Session, release: Release, *, now: datetime) -> None:
+    """Refuse a release. Effects: the job that deletes its bundle, which nobody asks for again."""
+    release.move_to(ReleaseState.REJECTED, now=now)
+    jobs.enqueue(session, FORGET_BUNDLE, release_id=str(release.id))
 
 
 def _app_for(session: Session, publisher: Publisher, bundle: Bundle, *, now: datetime) -> App:

@@ -28,7 +28,8 @@ class SourceFile:
 
     Args:
         text: its content or, where it is changed, the lines that are; None for a picture.
-        change: `new`, `changed`, `removed` or `same` against the live release.
+        change: `new`, `changed`, `removed` or `same` against the live release; `long`: changed,
+            and too long to be compared, so `text` is all of it.
     """
 
     path: str

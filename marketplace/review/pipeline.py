@@ -13,6 +13,7 @@ from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.ids import ReleaseId
 from marketplace.publishing import bundles, code
+from marketplace.publishing import service as publishing
 from marketplace.review.checks import adapter, naming, pictures, sandboxed, widening
 from marketplace.review.checks.adapter import type_base_model
 from marketplace.review.models import CheckResult
@@ -68,7 +69,7 @@ def check(
             return
         _keep(session, release_id, findings, now=now)
         if prepared is None or not static.is_publishable(findings):
-            release.move_to(ReleaseState.REJECTED, now=now)
+            publishing.turn_down(session, release, now=now)
             return
         release.actions = dict(prepared.actions)
         release.code_key = code.store(blobs, prepared.files)

@@ -4,7 +4,6 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from caravan.bundle import Bundle
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
@@ -21,6 +20,8 @@ from marketplace.review.service import ReleaseNotFound
 from marketplace.web.i18n import gettext as _
 
 LONGEST_SHOWN_BYTES = 200_000
+# Comparing takes time that grows with the square of the lines, and a page is waited for.
+MOST_COMPARED_LINES = 2_000
 
 
 def findings(
@@ -100,27 +101,32 @@ def release_page(
         ],
         prices=[f"{p['name']}: {p['price']} {p['currency']}" for p in manifest["product"]],
         checks=findings(session, [release.id]).get(release.id, []),
-        files=_files(bundles.opened(blobs.get(release.bundle_key)), before),
+        files=_files(release, blobs, before),
         verdict=release.verdict,
     )
 
 
-def _files(bundle: Bundle, before: Mapping[str, bytes]) -> list[SourceFile]:
-    shown = []
+def _files(release: Release, blobs: Blobs, before: Mapping[str, bytes]) -> list[SourceFile]:
+    if release.state is ReleaseState.REJECTED:
+        return []  # its bundle is deleted
+    bundle = bundles.opened(blobs.get(release.bundle_key))
+    shown, left = [], MOST_COMPARED_LINES
     for path, data in sorted(bundle.files.items()):
         text, change = _text(data), "new"
         if path in before:
             change = "same" if before[path] == data else "changed"
-            text = _difference(before[path], data) if change == "changed" else text
+        if change == "changed" and text is not None and (old := _text(before[path])) is not None:
+            left -= (lines := len(old.splitlines()) + len(text.splitlines()))
+            if left >= 0:
+                text = _difference(old, text)
+            else:
+                left, change = left + lines, "long"
         shown.append(SourceFile(path, len(data), text, change))
     gone = sorted(before.keys() - bundle.files.keys())
     return shown + [SourceFile(path, 0, _text(before[path]), "removed") for path in gone]
 
 
-def _difference(before: bytes, after: bytes) -> str | None:
-    old, new = _text(before), _text(after)
-    if old is None or new is None:
-        return new
+def _difference(old: str, new: str) -> str:
     lines = difflib.unified_diff(
         old.splitlines(), new.splitlines(), _("published"), _("uploaded"), lineterm="", n=5
     )

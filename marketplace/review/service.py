@@ -6,9 +6,10 @@ from sqlmodel import Session, col, select
 
 from marketplace.accounts.models import Account
 from marketplace.catalog import service as catalog
-from marketplace.catalog.models import Release, ReleaseState
+from marketplace.catalog.models import Release
 from marketplace.kernel.errors import Forbidden, Invalid, NotFound
 from marketplace.kernel.ids import AccountId, ReleaseId
+from marketplace.publishing import service as publishing
 from marketplace.web.i18n import gettext as _
 
 LONGEST_VERDICT = 2000
@@ -57,7 +58,7 @@ def reject(
         message = _("Write what the developer must change.")
         raise NoReason(message, fields={"reason": message})
     release = _locked(session, release_id)
-    release.move_to(ReleaseState.REJECTED, now=now)
+    publishing.turn_down(session, release, now=now)
     release.verdict, release.decided_by = words[:LONGEST_VERDICT], reviewer_id
     return release
 

@@ -97,6 +97,11 @@ class AuditWriter:
         """The last line: how the run ended and what it took."""
         self._append({"end": {"kind": kind, **({"rule": rule} if rule else {}), **used}})
 
+    @property
+    def size_bytes(self) -> int:
+        """How long the log is."""
+        return self._file.tell()
+
     def close(self) -> None:
         """No more lines from this process."""
         self._file.close()

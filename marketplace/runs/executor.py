@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -334,6 +335,9 @@ class Executor:
                 outcome = self._sandbox.run(job, desk, stop, audit.call)
             finally:
                 desk.close()
+            # The log, which holds what is shown too, is kept for weeks and counts in the hour.
+            kept = max(outcome.output_bytes, audit.size_bytes)
+            outcome = replace(outcome, output_bytes=kept)
             try:
                 with self._database.writing() as session:
                     run = receipts.write(

@@ -1,5 +1,6 @@
 """Starting runs, and who may look at them."""
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from marketplace.runs import budgets, consent, fields, preferences, secret_input
 from marketplace.runs.models import ENDED, Run
 from marketplace.runs.settings import RunSettings
 from marketplace.web.auth import Actor
+from marketplace.web.i18n import format_number
 from marketplace.web.i18n import gettext as _
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -69,8 +71,20 @@ def start(
         vault: seals the secrets of the input until the run is over.
         executor: the name of the process that will carry it out.
         is_scheduled: whether no person is there to see it.
-    Raises: TooManyRuns, BudgetSpent, and what `check` raises.
+    Raises: BadInput, TooManyRuns, BudgetSpent, and what `check` raises.
     """
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    size = len(text.encode(errors="surrogatepass"))
+    if size > settings.input_bytes:
+        raise BadInput(
+            _(
+                "What you gave this app has %(size)s bytes, and at most %(most)s are taken. "
+                "Shorten it, or give a long text as a file where the app takes one.",
+                size=format_number(size),
+                most=format_number(settings.input_bytes),
+            ),
+            rule="run.input-too-large",
+        )
     # Runs that one person starts together are counted one after the other. SQLite ignores the lock
     # and has one writer. It comes before every row that points at the account: two transactions
     # with such a row would wait for each other.

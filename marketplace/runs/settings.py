@@ -15,7 +15,9 @@ class HourSettings(BaseModel):
     memory_mb_s: int = Field(
         2_000_000, ge=1, description="Memory of apps in an hour, MiB times seconds."
     )
-    output_bytes: int = Field(64 * 2**20, ge=1, description="Output in an hour, bytes.")
+    output_bytes: int = Field(
+        64 * 2**20, ge=1, description="Output and audit logs in an hour, bytes."
+    )
     host_calls: int = Field(500_000, ge=1, description="Host calls in an hour, count.")
     llm_tokens: int = Field(
         400_000, ge=1, description="Tokens read (not from a cache) and written in an hour, count."
@@ -42,10 +44,13 @@ class RunSettings(BaseModel):
         description="Whether the store runs the samples of each release by itself, one release "
         "in half a minute from two minutes after its start, to show what a run costs.",
     )
+    input_bytes: int = Field(
+        256 * 1024, ge=1, description="Largest input of a run as JSON, bytes; files do not count."
+    )
     stream_days: int = Field(2, ge=1, description="Days the event log of a finished run is kept.")
     audit_days: int = Field(14, ge=1, description="Days the audit log of a run is kept.")
     audit_bytes: int = Field(
-        8 * 2**20,
+        2 * 2**20,
         ge=1,
         description="Bytes after which a run's audit log tells sizes and no contents.",
     )

@@ -16,6 +16,8 @@ Refusals = dict[str, str]
 # Rules an app may name by itself: the SDK raises them, and they only concern this run.
 SDK_RULES = frozenset({"app.action", "input.action", "input.invalid", "payment.required"})
 MESSAGE_CHARACTERS = 500
+# The end says what went wrong; an app may make the rest as long as its memory allows.
+TRACEBACK_CHARACTERS = 16_384
 SENTENCES = {
     "app.error": "The app stopped because of an error in its own code.",
     "sandbox.crashed": (
@@ -60,7 +62,9 @@ class Ending:
             message = (
                 self.message or SENTENCES.get(self.rule) or limits.sentence(self.rule, allowed)
             )
-            error = RunError(self.rule, message, self.traceback, self.fields or {})
+            error = RunError(
+                self.rule, message, self.traceback[-TRACEBACK_CHARACTERS:], self.fields or {}
+            )
         elif self.kind is OutcomeKind.STOPPED:
             error = RunError("stopped", "The run was stopped.")
         return Outcome(

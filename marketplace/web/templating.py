@@ -22,6 +22,7 @@ STATIC = Path(__file__).parent.parent.parent / "static"
 # A model breaks its lines where it means to; a developer's text is wrapped by an editor.
 FLOWING = MarkdownIt("commonmark", {"html": False, "breaks": False}).enable(["table"])
 AS_TYPED = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table"])
+LONGEST_MARKDOWN = 100_000
 ALLOWED_TAGS = set(
     "p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong a"
     " table thead tbody tr th td".split()
@@ -29,7 +30,12 @@ ALLOWED_TAGS = set(
 
 
 def markdown(text: str, *, keeps_lines: bool = False) -> Markup:
-    """Markdown that a person, a developer or a model wrote, as safe HTML."""
+    """Markdown that a person, a developer or a model wrote, as safe HTML.
+
+    What is longer than a book's chapter is shown as it is: it would be drawn again for each look.
+    """
+    if len(text) > LONGEST_MARKDOWN:
+        return Markup('<div class="run-text">{}</div>').format(contained(text))
     html = nh3.clean(
         (AS_TYPED if keeps_lines else FLOWING).render(text),
         tags=ALLOWED_TAGS,

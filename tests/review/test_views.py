@@ -5,15 +5,19 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlmodel import select
 
 from marketplace.accounts.models import Account
 from marketplace.catalog.models import Release, ReleaseState
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
+from marketplace.infra.jobs import Job, JobContext
+from marketplace.publishing import jobs as publishing_jobs
+from marketplace.publishing.jobs import FORGET_BUNDLE
 from marketplace.review import views
 from marketplace.review.models import CheckResult
 from tests.factories.accounts import make_account
-from tests.factories.catalog import NOON
+from tests.factories.catalog import NOON, make_release
 from tests.factories.pages import make_store, send, sign_in
 from tests.factories.publishing import REMEMBER, make_upload
 from tests.sdk.bundles import APP
@@ -151,6 +155,55 @@ def test_turning_down_needs_words_for_the_developer(
     assert state(database, release_id)[0] is ReleaseState.IN_REVIEW
     assert send(client, page, f"{page}/reject", reason="Too loud.").status_code == 303
     assert state(database, release_id) == (ReleaseState.REJECTED, "Too loud.")
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_bundle_of_a_release_that_is_turned_down_is_deleted(
+    client: FlaskClient, database: Database, store: Blobs
+) -> None:
+    release_id = waiting(database, store)
+    page = f"/review/releases/{release_id}"
+    assert send(client, page, f"{page}/reject", reason="Too loud.").status_code == 303
+    with database.reading() as session:
+        key = session.get_one(Release, UUID(release_id)).bundle_key
+        [job] = session.exec(select(Job).where(Job.name == FORGET_BUNDLE)).all()
+    forget = publishing_jobs.handlers(store)[FORGET_BUNDLE]
+    assert store.path(key).exists()
+    for _ in range(2):
+        forget(JobContext(database, job.payload, NOON))
+        assert not store.path(key).exists()
+    shown = client.get(page)
+    assert (shown.status_code, "Too loud." in shown.text) == (200, True)
+
+
+def test_a_bundle_that_another_release_names_is_kept(
+    database: Database, store: Blobs, empty_database: Database
+) -> None:
+    first = waiting(database, store)
+    with database.writing() as session:
+        release = session.get_one(Release, UUID(first))
+        key, release.state = release.bundle_key, ReleaseState.REJECTED
+        make_release(session, bundle_key=key)
+    forget = publishing_jobs.handlers(store)[FORGET_BUNDLE]
+    forget(JobContext(empty_database, {"release_id": first}, NOON))
+    assert store.path(key).exists()
+
+
+@pytest.mark.usefixtures("operator")
+def test_what_is_too_long_to_be_compared_is_shown_whole(
+    client: FlaskClient, database: Database, store: Blobs
+) -> None:
+    with database.writing() as session:
+        lina = make_account(session, is_developer=True)
+    changes = {"data/long.txt": "old\n" * 1_200, "data/short.txt": "old\n"}
+    first = waiting(database, store, lina, changes=changes)
+    send(client, f"/review/releases/{first}", f"/review/releases/{first}/approve")
+    changes = {"data/long.txt": "new\n" * 1_200, "data/short.txt": "new\n"}
+    second = waiting(database, store, lina, version="1.1.0", changes=changes)
+    page = client.get(f"/review/releases/{second}").text
+    assert page.count("Changed, too long to compare") == 1
+    assert "-old\n+new" in page
+    assert "new\nnew\nnew" in page
 
 
 def test_only_operators_come_to_the_desk(

@@ -222,7 +222,7 @@ def test_a_host_knows_its_runs_under_a_new_name(
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "web")
     with stage(empty_database, tmp_path) as before:
-        run_id = before.queued(before.app(), state=RunState.RUNNING)
+        run_id = before.queued(before.app())
     monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
     with stage(empty_database, tmp_path) as after:
         after.executor.reap()
@@ -234,11 +234,11 @@ def test_a_host_takes_no_other_for_itself_because_their_names_begin_alike(
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "web-2")
     with stage(empty_database, tmp_path / "second") as second:
-        run_id = second.queued(second.app(), state=RunState.RUNNING)
+        run_id = second.queued(second.app())
         monkeypatch.setattr(socket, "gethostname", lambda: "web")
         with stage(empty_database, tmp_path / "first") as first:
             first.executor.reap()
-            assert first.run(run_id).state is RunState.RUNNING
+            assert first.run(run_id).state is RunState.QUEUED
 
 
 def test_a_run_of_a_host_that_never_comes_back_ends_when_no_run_is_that_old(here: Stage) -> None:
@@ -276,6 +276,13 @@ def test_a_run_whose_end_cannot_be_kept_is_charged_for_what_it_used(
     with here.database.reading() as session:
         used = session.exec(select(Use).where(Use.party_id == run.person_id)).one()
     assert used.llm_tokens > 0
+
+
+def test_what_an_app_has_kept_in_its_log_counts_in_the_hour(here: Stage) -> None:
+    run = here.perform(here.app("ctx.kv.user.set('a', 'x' * 5_000)"))
+    with here.database.reading() as session:
+        used = session.exec(select(Use).where(Use.party_id == run.person_id)).one()
+    assert 5_000 < used.output_bytes < 6_000
 
 
 def test_a_process_takes_on_only_so_many_runs(empty_database: Database, tmp_path: Path) -> None:

@@ -93,6 +93,17 @@ def test_the_receipt_tells_the_memory_that_was_held_in_words(
     assert "1,200 tokens for 2 s" in lina.get(f"/runs/{run_id}").text
 
 
+def test_an_input_that_is_too_long_comes_back_as_it_was_typed(
+    here: Stage, lina: FlaskClient
+) -> None:
+    answer = start(lina, here.app(), text="salam" + "ش" * 131_072)
+    assert answer.status_code == 422
+    assert "has 262,160 bytes, and at most 262,144 are taken" in answer.text
+    assert "salamششش" in answer.text
+    with here.database.reading() as session:
+        assert session.exec(select(Run)).all() == []
+
+
 def test_no_writer_waits_while_the_engine_is_asked(
     here: Stage, lina: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

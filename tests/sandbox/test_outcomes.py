@@ -74,6 +74,14 @@ def test_a_trap_and_a_broken_runner_are_crashes() -> None:
         assert ending.rule == "sandbox.crashed"
 
 
+def test_of_a_long_traceback_the_end_is_kept() -> None:
+    frame = error_frame(type="ValueError", message="no", traceback="x" * 100_000 + " the end")
+    outcome = finished(of_result(frame, {}))
+    assert outcome.error is not None
+    assert len(outcome.error.traceback) == 16_384
+    assert outcome.error.traceback.endswith("x the end")
+
+
 def test_a_limit_of_the_stores_keeps_what_the_operator_should_know() -> None:
     ending = of_limit("sandbox.host", "ZeroDivisionError()")
     assert (ending.rule, ending.detail) == ("sandbox.host", "ZeroDivisionError()")

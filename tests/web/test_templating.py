@@ -44,6 +44,12 @@ def test_markdown_of_strangers_runs_nothing_and_loads_nothing(text: str) -> None
         assert (attributes.get("href") or "https:").startswith("https:")
 
 
+def test_a_book_is_shown_as_it_is() -> None:
+    html = markdown("# <b>Hello</b>\n" + "x" * 100_000)
+    assert html.startswith('<div class="run-text"># &lt;b&gt;Hello&lt;/b&gt;\nxxx')
+    assert markdown("# Hello\n" + "x" * 99_000).startswith("<h1>Hello</h1>")
+
+
 def test_markdown_keeps_what_people_write() -> None:
     html = markdown("# Hello\n\n*a* **b** `c`\nnew line\n\n| x |\n|---|\n| y |")
     assert all(tag in html for tag in ("<h1>", "<em>", "<strong>", "<code>", "<td>"))
