@@ -156,11 +156,11 @@ def _packed(code: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def cache_dir() -> Path:
-    """Where the built runtime is kept for this user; CARAVAN_RUNTIME_CACHE moves it."""
+    """Where this user's stores keep the built runtime too; CARAVAN_RUNTIME_CACHE moves it."""
     if given := os.environ.get("CARAVAN_RUNTIME_CACHE"):
         return Path(given)
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "caravan" / "workbench"
+    return root / "caravan"
 
 
 @functools.cache
