@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, delete, func, select
 
 from marketplace.accounts import limits, passwords, sessions, tokens
@@ -105,15 +106,23 @@ def _by_address(kind: str, visitor: Visitor) -> str:
 
 def _check_free(session: Session, email: str) -> None:
     if session.exec(select(Account.id).where(Account.email == email)).first() is not None:
-        message = _("There is already an account with this e-mail address. Sign in instead.")
-        raise EmailTaken(message, fields={"email": message})
+        raise _taken()
+
+
+def _taken() -> EmailTaken:
+    message = _("There is already an account with this e-mail address. Sign in instead.")
+    return EmailTaken(message, fields={"email": message})
 
 
 def _new_account(session: Session, *, email: str, **given: Any) -> Account:
     _check_free(session, email)
     account = Account(email=email, locale=i18n.current_locale(), **given)
     session.add(account)
-    session.flush()  # rows that point at the account need it in the database first
+    try:
+        session.flush()  # rows that point at the account need it in the database first
+    except IntegrityError:
+        # Somebody signed up with the same address at this very moment.
+        raise _taken() from None
     return account
 
 

@@ -162,12 +162,18 @@ class Database:
             file = Path(self.url.database or "")
             file.parent.mkdir(parents=True, exist_ok=True)
             self._gate = WriteGate(file.with_name(file.name + ".gate"))
-            self.engine: Engine = create_engine(self.url, module=sqlite, pool_size=20)
+            self.engine: Engine = create_engine(
+                self.url, module=sqlite, pool_size=20, hide_parameters=True
+            )
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_read)
         else:
             self.engine = create_engine(
-                self.url, pool_size=20, pool_pre_ping=True, connect_args={"connect_timeout": 5}
+                self.url,
+                pool_size=20,
+                pool_pre_ping=True,
+                hide_parameters=True,
+                connect_args={"connect_timeout": 5},
             )
         self._writes = self.engine.execution_options(writes=True)
 

@@ -50,7 +50,7 @@ def _without(secrets: list[str], value: Any) -> Any:
                 value = value.replace(secret, MARK)
             return value
         case dict():
-            return {key: _without(secrets, each) for key, each in value.items()}
+            return {_without(secrets, key): _without(secrets, each) for key, each in value.items()}
         case list():
             return [_without(secrets, each) for each in value]
     return value

@@ -66,6 +66,17 @@ def test_signing_up_opens_an_account_a_session_and_a_letter(empty_database: Data
 
 
 @pytest.mark.usefixtures("in_request")
+def test_two_who_sign_up_together_with_one_address_do_not_break_anything(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(empty_database, email="lina@example.org")
+    # Each looked before the other was there.
+    monkeypatch.setattr(service, "_check_free", lambda _session, _email: None)
+    with pytest.raises(service.EmailTaken):
+        service.sign_up(empty_database, **NEW, visitor=VISITOR, now=NOON)
+
+
+@pytest.mark.usefixtures("in_request")
 def test_an_address_has_one_account_in_any_letter_case(empty_database: Database) -> None:
     stored(empty_database, email="lina@example.org")
     with pytest.raises(service.EmailTaken) as refused:

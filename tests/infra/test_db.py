@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlmodel import Session, select
 
 from marketplace.infra import db, jobs
@@ -56,6 +56,14 @@ def test_many_writers_together_each_get_their_turn(empty_database: Database) -> 
         writer.join()
     with empty_database.reading() as session:
         assert len(session.exec(select(Job)).all()) == 80
+
+
+def test_an_error_that_is_logged_holds_no_value_of_a_row(session: Session) -> None:
+    statement = text("SELECT :wish FROM nowhere").bindparams(wish="a secret wish")
+    with pytest.raises(SQLAlchemyError) as refused:
+        session.connection().execute(statement)
+    assert "nowhere" in str(refused.value)
+    assert "secret wish" not in str(refused.value)
 
 
 def test_a_naive_instant_is_refused(session: Session) -> None:

@@ -62,8 +62,11 @@ def test_no_text_holds_a_secret_afterwards_and_the_shape_stays(
         if isinstance(before, str):
             assert not any(secret in after for secret in secrets)
         elif isinstance(before, dict):
-            assert before.keys() == after.keys()
-            for key, each in before.items():
+            # A key is a text too; two that are alike but for their secrets become one.
+            masked = {withheld.without(secrets, key): each for key, each in before.items()}
+            assert masked.keys() == after.keys()
+            assert not any(secret in key for secret in secrets for key in after)
+            for key, each in masked.items():
                 check(each, after[key])
         elif isinstance(before, list):
             for one, other in zip(before, after, strict=True):

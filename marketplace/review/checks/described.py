@@ -97,6 +97,8 @@ def _level_problem(schema: Any) -> str | None:
         return "has an “x-ui” that is no short table."
     if not all(isinstance(ui.get(name, ""), str) for name in ("label", "placeholder", "widget")):
         return "has an “x-ui” whose texts are none."
+    if schema.get("writeOnly") and schema.get("type") != "string":
+        return "has a secret that is no text; only a text can be kept out of what is kept."
     accept = ui.get("accept", [])
     if not isinstance(accept, list) or not all(isinstance(each, str) for each in accept):
         return "has an “x-ui” whose “accept” is no list of texts."

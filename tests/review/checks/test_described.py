@@ -71,6 +71,8 @@ def test_what_the_sdk_describes_is_taken() -> None:
         [action(input_schema={"type": "object", "properties": {"a": {"x-ui": 5}}})],
         [action(input_schema={"type": "object", "properties": {"a": {"x-ui": {"label": []}}}})],
         [action(input_schema=one({"x-ui": {"accept": "*"}}))],
+        [action(input_schema=one({"type": "integer", "writeOnly": True}))],
+        [action(input_schema=one({"type": "object", "writeOnly": True}))],
         [action(input_schema=one({"x-ui": {"max_bytes": "9"}}))],
         [action(input_schema=deep(9))],
         [action(input_schema={"type": "object", "properties": {str(n): {} for n in range(400)}})],
