@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis.errors import UnsatisfiedAssumption
+from hypothesis.errors import FlakyStrategyDefinition, UnsatisfiedAssumption
 
 tried: Counter[str] = Counter()
 
@@ -53,10 +53,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if handle is None:
         return (yield)
     inner = handle.inner_test
-    handle.inner_test = counted(inner, item.nodeid, until)
+    handle.inner_test = body = counted(inner, item.nodeid, until)
     try:
         return (yield)
     except Enough:
+        return None
+    except FlakyStrategyDefinition:
+        # An input that hypothesis had begun before, and that was now over before it had drawn.
+        if not body.is_over:
+            raise
         return None
     finally:
         handle.inner_test = inner
@@ -64,14 +69,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 def counted(
     inner: Callable[..., Any], name: str, until: float, clock: Callable[[], float] = time.monotonic
-) -> Callable[..., Any]:
+) -> Any:
     """The body of a property that counts its inputs, and stops after `until` unless it failed."""
     has_failed = False
 
     @functools.wraps(inner)
-    def body(*given: Any, **named: Any) -> Any:
+    def call(*given: Any, **named: Any) -> Any:
         nonlocal has_failed
         if clock() > until and not has_failed:
+            body.is_over = True
             raise Enough
         tried[name] += 1
         try:
@@ -82,6 +88,8 @@ def counted(
             has_failed = True
             raise
 
+    body: Any = call
+    body.is_over = False
     return body
 
 

@@ -185,6 +185,22 @@ ODD = st.sampled_from(
 )  # fmt: skip
 
 
+ASKED: list[tuple[str, int]] = []
+
+
+def noted(host: str, port: int) -> Sequence[str]:
+    ASKED.append((host, port))
+    return [PUBLIC]
+
+
+def refused_by_all(address: str, _port: int, _timeout_s: float) -> socket.socket:
+    assert address == PUBLIC
+    raise ConnectionRefusedError
+
+
+NOWHERE = Egress(EgressSettings(), resolve=noted, connect=refused_by_all)
+
+
 @pytest.mark.fuzz
 @given(
     st.sampled_from(["http://", "https://", ""]),
@@ -194,21 +210,11 @@ ODD = st.sampled_from(
 def test_any_address_is_refused_or_leads_to_an_allowed_name(
     scheme: str, parts: list[str], headers: dict[str, str]
 ) -> None:
-    asked: list[tuple[str, int]] = []
-
-    def resolve(host: str, port: int) -> Sequence[str]:
-        asked.append((host, port))
-        return [PUBLIC]
-
-    def connect(address: str, port: int, timeout_s: float) -> socket.socket:
-        assert address == PUBLIC
-        raise ConnectionRefusedError
-
-    egress = Egress(EgressSettings(), resolve=resolve, connect=connect)
+    ASKED.clear()
     with pytest.raises(CaravanError) as refused:
-        egress.fetch(Request("GET", scheme + "".join(parts), headers), allow=ALLOW)
+        NOWHERE.fetch(Request("GET", scheme + "".join(parts), headers), allow=ALLOW)
     assert (refused.value.rule or "").startswith("http.")
-    for host, port in asked:
+    for host, port in ASKED:
         assert host == "example.org" or host.endswith(".example.net")
         assert port in {80, 443}
 

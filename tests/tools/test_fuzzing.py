@@ -18,8 +18,10 @@ def test_a_property_is_tried_until_its_time_is_over() -> None:
     seconds = count(1)
     body = counted(lambda number: number, "a", until=3, clock=lambda: next(seconds))
     assert [body(number) for number in (7, 8, 9)] == [7, 8, 9]
+    assert not body.is_over
     with pytest.raises(Enough):
         body(10)
+    assert body.is_over
     assert fuzzing.tried == {"a": 3}
 
 
