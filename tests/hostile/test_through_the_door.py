@@ -192,6 +192,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         CARAVAN_SANDBOX__WALL_MS="8000",
         CARAVAN_RUNS__AT_ONCE_PER_PERSON="10",
         CARAVAN_RUNS__FORM_WAIT_S="1",
+        # The neighbour runs so often that processes would be kept ready for it, and counted.
+        CARAVAN_SANDBOX__MAX_PREPARED="0",
     )
     made = Stage(lab, [lab.person() for _ in range(AT_ONCE + 1)])
     states: dict[str, dict[str, Any]] = {}
