@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from benchmarks.support.pages import ROOT
 from tests.e2e.conftest import CHROMIUM, FLAGS
@@ -87,14 +87,8 @@ def visit(
     context.set_default_timeout(TIMEOUT_MS)
     context.add_init_script(f"({WATCH})()")
     page = context.new_page()
-    page.on(
-        "response",
-        lambda response: feeling.files.update(
-            {urlsplit(response.url).path: len(response.body())}
-            if "/static/" in response.url
-            else {}
-        ),
-    )
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108  (it marks its listener)
     tools = context.new_cdp_session(page)
     tools.send("Emulation.setCPUThrottlingRate", {"rate": slowdown})
     page.goto(path, wait_until="load")
@@ -102,6 +96,9 @@ def visit(
     page.evaluate(SETTLED)
     # The first press of a key ends the search for the largest paint, so it is read before.
     feeling.lcp.append(page.evaluate("seen.lcp"))
+    for answer in answers:
+        if "/static/" in answer.url:
+            feeling.files[urlsplit(answer.url).path] = len(answer.body())
     use(page)
     feeling.inp.append(page.evaluate("seen.inp"))
     feeling.cls.append(page.evaluate("seen.cls"))
