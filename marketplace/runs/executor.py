@@ -25,6 +25,7 @@ from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import CaravanError, Limited
 from marketplace.kernel.ids import AccountId, RunId
+from marketplace.kernel.words import noted
 from marketplace.publishing import code
 from marketplace.runs import budgets, grants, preferences, receipts, secret_input
 from marketplace.runs.asking import Asking
@@ -44,15 +45,19 @@ START_GRACE = timedelta(seconds=30)
 LINE_GRACE = timedelta(hours=1)
 WEB_ENDED = (
     "store.web-ended",
-    "The web process ended in the middle of this run. Nothing was charged; please run it again.",
+    noted(
+        "The web process ended in the middle of this run. Nothing was charged; please run it again."
+    ),
 )
 LOST = (
     "store.lost",
-    "The store could not note how this run ended. Nothing was charged; please run it again.",
+    noted("The store could not note how this run ended. Nothing was charged; please run it again."),
 )
 NO_THREAD = (
     "store.no-thread",
-    "The store had no room left to begin this run. Nothing was charged; please run it again.",
+    noted(
+        "The store had no room left to begin this run. Nothing was charged; please run it again."
+    ),
 )
 STORE_ERROR = "store.error"
 
@@ -262,7 +267,7 @@ class Executor:
             message = (
                 error.message
                 if isinstance(error, CaravanError)
-                else "Something went wrong on the store's side. Nothing was charged."
+                else noted("Something went wrong on the store's side. Nothing was charged.")
             )
             self._fail(run_id, events, message)
 
