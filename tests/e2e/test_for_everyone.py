@@ -163,3 +163,19 @@ def _tab_to(page: Page, selector: str, most: int = 80) -> None:
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
     raise AssertionError(f"{most} presses of Tab do not reach {selector}")
+
+
+def test_colours_change_at_once_for_whoever_wants_no_motion(browser: Browser) -> None:
+    names = ("tokens", "base", "layout", "components", "pages")
+    sheet = "".join((ROOT / "static" / "css" / f"{name}.css").read_text() for name in names)
+    page = browser.new_page(reduced_motion="reduce", color_scheme="light")
+    page.set_content(f'<style>{sheet}</style><a class="button button-secondary">Go</a>')
+    colour = "getComputedStyle(document.querySelector('a')).color"
+    by_day = page.evaluate(colour)
+    page.emulate_media(color_scheme="dark")
+    # Half of a change would be ink on ink of its own kind.
+    at_once = page.evaluate(colour)
+    assert at_once != by_day
+    page.evaluate("() => new Promise(done => setTimeout(done, 200))")
+    assert page.evaluate(colour) == at_once
+    page.close()
