@@ -1,7 +1,7 @@
 """Writes the pages for developers that are made from code and tests: `python -m tools.pages`.
 
-docs/commands.md, docs/limits.md, docs/stdlib.md and docs/capabilities/*.md; `tests/structure`
-compares them with what this would write.
+docs/commands.md, docs/limits.md, docs/stdlib.md, docs/hostile.md and docs/capabilities/*.md;
+`tests/structure` compares them with what this would write.
 """
 
 import inspect
@@ -21,6 +21,10 @@ from marketplace.runs.settings import HourSettings, RunSettings
 from marketplace.sandbox import limits
 from marketplace.sandbox.settings import SandboxSettings
 from tests.docs import examples
+from tests.hostile import further, web
+from tests.hostile.attacks import ATTACKS
+from tests.hostile.covered import COVERED
+from tests.hostile.uploads import UPLOADS
 from tests.sandbox import test_stdlib
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -28,6 +32,20 @@ MADE = "This page is made by `tools/pages.py` from {what}; a test compares it.\n
 SILENT = (
     "Every command takes `--json` and then prints one JSON object, and none asks anything when "
     "`CARAVAN_STORE` and `CARAVAN_TOKEN` are set.\n"
+)
+ABOUT_LIMITS = (
+    "Past a limit the run ends with the rule `limit.<name>`, and nothing is charged. Output is "
+    "what is written for people to read: results, progress, and the log.\n"
+)
+ABOUT_HOUR = (
+    "A run is held to what is left when it begins, and is counted when it ends, whatever ended it. "
+    "So runs side by side can pass an hour's end, each by what one run may use.\n"
+)
+ABOUT_HOSTILE = (
+    "{count} cases. Each is uploaded through the public door to a whole store, and what is "
+    "published is run by a person. Of each the suite asserts how it ends; that the runs of a "
+    "neighbour in the same second are untouched; that its audit log has every call; and that "
+    "processes, memory and descriptors are afterwards what they were before.\n"
 )
 EXITS = {
     0: "done",
@@ -87,6 +105,7 @@ CLASSES = {
 def pages() -> dict[str, str]:
     """Every page by its path under docs/."""
     made = {"commands.md": commands(), "limits.md": limits_page(), "stdlib.md": stdlib()}
+    made |= {"hostile.md": hostile()}
     made |= {f"capabilities/{name}.md": capability(name) for name in CAPABILITIES}
     return made
 
@@ -153,7 +172,7 @@ def limits_page() -> str:
             MADE.format(
                 what="the store's settings as they are shipped; an operator may change them"
             ),
-            "Past a limit the run ends with the rule `limit.<name>`, and nothing is charged.\n",
+            ABOUT_LIMITS,
             "## One run\n",
             "| what | key of `[limits]` | usual | most |\n| --- | --- | --- | --- |",
             *(
@@ -161,11 +180,14 @@ def limits_page() -> str:
                 for label, key, usual, most, unit in ceilings
             ),
             f"| Tokens generated | `llm_tokens` | 2,048 | {_n(runs.max_llm_tokens)} |",
+            f"| Values kept, in bytes | | | {_n(runs.kv_write_bytes)} |",
+            f"| Web requests, with redirects | | | {_n(runs.egress_requests)} |",
             "\n## Always\n",
             "| what | at most |\n| --- | --- |",
             *(f"| {label} | {_n(value)} |" for label, value in fixed),
             "\n## A person's hour, over all apps\n",
             f"All people of one app together have {runs.app_times} times as much.\n",
+            ABOUT_HOUR,
             "| what | in an hour |\n| --- | --- |",
             *(f"| {label} | {_n(value)} |" for label, value in hour),
             "",
@@ -205,6 +227,45 @@ def stdlib() -> str:
             "",
         ]
     )
+
+
+def hostile() -> str:
+    """What hostile apps try, and how each ends."""
+    cases = [
+        *((name, "when it is uploaded", {rule}) for name, (rule, _) in UPLOADS.items()),
+        *((name, "when it runs", rules) for name, (_, rules) in ATTACKS.items()),
+        *((name, "when it runs", rules) for name, (_, rules) in further.FURTHER.items()),
+        *((name, "when it runs", rules) for name, (_, rules) in further.COMPONENTS.items()),
+        *((name, "when it asks for it", {rule}) for name, (_, rule) in web.REQUESTS.items()),
+    ]
+    lines = [
+        f"| {number} | {line} | {'; '.join(_shown(each) for each in shown)} |"
+        for number, (line, shown) in enumerate(COVERED, 1)
+    ]
+    ends = [
+        f"| {_cell(name)} | {when} | {' or '.join(f'`{rule}`' for rule in sorted(rules))} |"
+        for name, when, rules in cases
+    ]
+    return "\n".join(
+        [
+            "# Hostile apps\n",
+            MADE.format(what="`tests/hostile`"),
+            ABOUT_HOSTILE.format(count=len(cases)),
+            "## What is tried\n",
+            "| | what | shown by |\n| --- | --- | --- |",
+            *lines,
+            "\n## How each case ends\n",
+            "| case | is ended | by the rule |\n| --- | --- | --- |",
+            *ends,
+            "",
+        ]
+    )
+
+
+def _shown(name: str) -> str:
+    """A case in words, or a test by its file and name."""
+    file, _, test = name.partition("::")
+    return f"`{file}`: {test.removeprefix('test_').replace('_', ' ')}" if test else name
 
 
 def _plain(code: str) -> str:

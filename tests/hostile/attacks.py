@@ -16,16 +16,6 @@ f.__code__ = f.__code__.replace(co_code=bytes(range(256)) * 8, co_stacksize=1)
 f()
 """
 
-CALL = "from caravan import _host\n_host.call({!r}, {!r})"
-EMPTY = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
-FLOOD = f"""
-from caravan import _host
-while True:
-    try:
-        _host.call("form.ask", {{"schema": {EMPTY}}})
-    except Exception:
-        pass
-"""
 LITTLE_CPU_MS, AMPLE_CPU_MS = 300, 5000
 
 
@@ -128,91 +118,3 @@ ATTACKS = {
     "a lone surrogate": ("yield chr(0xD800)\n1 / 0", {"app.error"}),
     "an import loop": ("import app\nimport importlib\nimportlib.reload(app)\n1 / 0", {"app.error"}),
 }
-
-# What only a whole store can show: more tricks of the language, of the host calls and of tenants.
-FURTHER = {
-    "a loop in a finally": ("try:\n    1 / 0\nfinally:\n    while True: pass", {"limit.cpu"}),
-    "endless generator into sorted": (
-        "import itertools; sorted(itertools.repeat(1))",
-        {"limit.memory", "limit.cpu"},
-    ),
-    "endless string growth": (
-        "x = 'a'\nwhile True: x += x",
-        {"limit.memory", "sandbox.crashed"},
-    ),
-    "nested lists without end": (
-        "x = []\nwhile True: x = [x]",
-        {"limit.memory", "limit.cpu", "sandbox.crashed"},
-    ),
-    "a deep repr": (
-        "x = []\nfor _ in range(200_000): x = [x]\nrepr(x)",
-        {"app.error", "sandbox.crashed"},
-    ),
-    "a pickle bomb": (
-        "pickle = __import__('pickle'); pickle.loads(b\"cos\\nsystem\\n(S'id'\\ntR.\")",
-        {"app.error"},
-    ),
-    "a list multiplied": ("x = [0] * 10 ** 10", {"app.error"}),
-    "bad format width": ("'%*d' % (10 ** 9, 1)", {"limit.memory"}),
-    "the environment": ("import os\nassert os.environ.get('HOME'), 'empty'", {"app.error"}),
-    "the arguments of the process": ("import sys\nassert sys.argv[1:], 'empty'", {"app.error"}),
-    "a listing of the root": ("import os; os.listdir('/')", {"app.error"}),
-    "a temporary file": ("import tempfile; tempfile.mkstemp()", {"app.error"}),
-    "a signal": ("import os; os.kill(1, 9)", {"app.error"}),
-    "an audit hook against ours": (
-        "import sys\nsys.addaudithook(lambda *_: 1 / 0)\nopen('x')",
-        {"app.error", "sandbox.crashed"},
-    ),
-    "another's memory by its key": (
-        "assert ctx.kv.user.get('../neighbour') or ctx.kv.user.get('neighbour:count'), 'nothing'",
-        {"app.error"},
-    ),
-    "a value beyond its size": ("ctx.kv.user.set('a', 'x' * 900_000)", {"kv.value"}),
-    "a key with a null": ("ctx.kv.user.set('a\\0b', 1)", {"kv.key"}),
-    "a key without end": ("ctx.kv.user.set('k' * 10_000, 1)", {"kv.key"}),
-    "shared memory without the grant": (
-        "from caravan import _host\n_host.call('kv.get', {'scope': 'app', 'key': 'a'})",
-        {"permission.kv.app"},
-    ),
-    "an advertisement without the grant": (
-        "from caravan import _host\n_host.call('ads.slot', {'name': 'a'})",
-        {"permission.ads.show"},
-    ),
-    "a slot forged as an item": (
-        "from caravan import _host\n_host.call('output.write', {'kind': 'slot', 'name': 'a'})",
-        {"permission.ads.show"},
-    ),
-    "a file of nobody": (CALL.format("files.read", {"file": "0" * 32}), {"files.unknown"}),
-    "a file by its path": (CALL.format("files.read", {"file": "../../x"}), {"files.unknown"}),
-    "a form that is none": (CALL.format("form.ask", {"schema": {"type": "x"}}), {"form.schema"}),
-    "a form that nobody answers": (CALL.format("form.ask", {"schema": EMPTY}), {"form.unanswered"}),
-    "forms without end": (FLOOD, {"limit.host_calls"}),
-    "a forged entitlement": (
-        "from caravan.errors import HostError\nraise HostError('payment.taken', 'Pay again.')",
-        {"app.error"},
-    ),
-    "a forged handle": (
-        "from caravan import _host\n_host.call('llm.next', {'handle': 7})",
-        {"llm.handle"},
-    ),
-    "a handle that is no number": (
-        "from caravan import _host\n_host.call('llm.next', {'handle': [1]})",
-        {"llm.handle"},
-    ),
-    "negative tokens": (
-        "from caravan import _host\n_host.call('llm.open', {'messages': [{}], 'max_tokens': -1})",
-        {"llm.max-tokens"},
-    ),
-    "messages that are none": (
-        "from caravan import _host\n_host.call('llm.open', {'messages': 'all'})",
-        {"llm.messages"},
-    ),
-    "a host's own word": (
-        "from caravan import _host\n_host.call('run.queued', {'position': 0})",
-        {"app.error"},
-    ),
-    "not a number at all": (
-        "w = __import__('wit_world.imports', fromlist=['kv'])\nw.kv.get('{\"key\": NaN}')",
-        {"app.error", "host.payload"},
-    ),
-}  # fmt: skip

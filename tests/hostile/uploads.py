@@ -45,6 +45,23 @@ def more(text: str) -> Callable[[str], bytes]:
     return lambda ident: pack(files(ident, {}, f"\n{text}\n"))
 
 
+def hosts(name: str) -> Callable[[str], bytes]:
+    """A bundle that wants to reach this host."""
+    reason = '[[permission]]\nname = "net.fetch"\nreason = "The attack may need it."'
+    return more(f'{reason}\n[network]\nallow = ["{name}"]')
+
+
+def version(number: str) -> Callable[[str], bytes]:
+    """A bundle of this version."""
+
+    def make(ident: str) -> bytes:
+        changed = files(ident, {})
+        manifest = changed["caravan.toml"].replace(b'"1.0.0"', f'"{number}"'.encode())
+        return pack({**changed, "caravan.toml": manifest})
+
+    return make
+
+
 def icon(inside: str) -> Callable[[str], bytes]:
     """A bundle whose icon has this inside."""
     return lambda ident: pack(files(ident, {"assets/icon.svg": SVG.format(inside)}))
@@ -126,6 +143,28 @@ UPLOADS: dict[str, tuple[str, Callable[[str], bytes]]] = {
         more('[[permission]]\nname = "root"\nreason = "Give me everything."'),
     ),
     "an unknown key": ("manifest.unknown-key", more("[network2]\na = 1")),
+    "an id that only looks like another": (
+        "manifest.value",
+        lambda ident: pack(files(ident.replace("o", "\N{CYRILLIC SMALL LETTER O}"), {})),
+    ),
+    "a version without a number": ("manifest.value", version("latest")),
+    "every host there is": ("manifest.value", hosts("*")),
+    "every host below one ending": ("manifest.value", hosts("*.org")),
+    "an inner address as a host": ("manifest.value", hosts("169.254.169.254")),
+    "this machine as a host": ("manifest.value", hosts("localhost")),
+    "a host with a port": ("manifest.value", hosts("example.org:22")),
+    "a host that only looks like another": (
+        "manifest.value",
+        hosts("ex\N{CYRILLIC SMALL LETTER A}mple.org"),
+    ),
+    "a secret that may go anywhere": (
+        "manifest.value",
+        more('[[setting]]\nname = "token"\ntype = "secret"\nlabel = "Token"'),
+    ),
+    "a schedule of every second": (
+        "manifest.value",
+        more('[[schedule]]\naction = "go"\nevery = "1s"'),
+    ),
     "a price below nothing": (
         "manifest.value",
         more(PRODUCT.replace("4.99", "-5")),
@@ -149,6 +188,16 @@ UPLOADS: dict[str, tuple[str, Callable[[str], bytes]]] = {
         changed(app_dot_py=APP.format("") + "    ctx.kv.user.get('a')\n"),
     ),
     "a loop at import": ("limit.cpu", at_import("while True: pass")),
+    "a loop in a decorator": (
+        "limit.cpu",
+        at_import("def loop(made):\n    while True: pass\n@loop\ndef made(): pass"),
+    ),
+    "a loop when a class is made": (
+        "limit.cpu",
+        at_import(
+            "class A:\n    def __init_subclass__(cls):\n        while True: pass\nclass B(A): pass"
+        ),
+    ),
     "all memory at import": ("limit.memory", at_import("x = [b'x' * n for n in range(10**6)]")),
     "the end at import": ("app.error", at_import("raise SystemExit(0)")),
     "an error at import": ("app.error", at_import("1 / 0")),
@@ -203,6 +252,28 @@ UPLOADS: dict[str, tuple[str, Callable[[str], bytes]]] = {
         "component.instance",
         component(make_component(memory='(memory (export "memory") 40000)')),
     ),
+    "many tables": (
+        "component.instance",
+        component(make_component(module="(table 1 funcref)" * 10)),
+    ),
+    "a table without end": (
+        "component.instance",
+        component(make_component(module="(table 1000000 funcref)")),
+    ),
+    "pairs in its types": (
+        "component.types",
+        component(make_component(host=f'(func (param "payload" (tuple u32 u32)) {ANSWER})')),
+    ),
+    "a run of another shape": (
+        "component.types",
+        component(
+            make_component(
+                run_type=f'(param "action" string) {ANSWER}',
+                run_core="(param i32 i32) (result i32)",
+            )
+        ),
+    ),
+    "a proposal that is off": ("component.invalid", component(make_component(module="(tag $t)"))),
     "a component that traps when asked": (
         "sandbox.crashed",
         component(make_component(describe="(unreachable)")),

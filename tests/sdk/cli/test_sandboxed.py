@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,15 @@ from caravan.native import load_app
 from caravan.testing import Simulator
 from caravan.wasm import Component
 
+from marketplace.infra.db import Database
+from marketplace.infra.egress import Egress, EgressSettings, Request, Response
+from marketplace.kernel.ids import AccountId
+from marketplace.runs.models import RunState
+from marketplace.runs.uploads import Picked
 from tests.factories.components import make_component
-from tests.factories.sandbox import runtime_cache
+from tests.factories.runs import stage
+from tests.factories.sandbox import runtime_cache, shared_runners
+from tests.runs.test_asking import answering
 from tests.sdk.bundles import MANIFEST, write_folder
 from tests.sdk.cli.conftest import Terminal
 
@@ -60,6 +68,33 @@ currency = "USD"
 unlocks = "feature"
 """
 )
+
+
+CURIOUS = """
+import random, time
+from dataclasses import dataclass
+from caravan import App, Context, File, Form
+
+app = App()
+
+@dataclass
+class Guest:
+    name: str
+
+@app.action("Go")
+def go(ctx: Context, doc: File):
+    guest = yield Form(Guest, "Who are you?")
+    text = doc.text()
+    page = ctx.http.get("http://example.org/")
+    yield f"{guest.name} {text} {page.text} {random.random()} {time.time()}"
+"""
+
+
+class Site(Egress):
+    """A web of one page."""
+
+    def fetch(self, request: Request, **given: Any) -> Response:
+        return Response(200, {"content-type": "text/plain"}, b"tea")
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +175,32 @@ def test_a_recorded_run_is_the_same_again_byte_for_byte(
         "difference": "",
     }
     assert "The same: 8 calls" in terminal.run("replay", log, "--path", folder).stdout
+
+
+def test_a_run_with_a_file_a_form_and_a_web_page_is_the_same_again(
+    terminal: Terminal, empty_database: Database, tmp_path: Path
+) -> None:
+    described = {"file": "0" * 31 + "1", "name": "a.txt", "media_type": "text/plain"}
+    picked = Picked({**described, "size_bytes": 5}, BytesIO(b"leaf\n"))
+    with stage(
+        empty_database, tmp_path / "store", sandbox=shared_runners(), egress=Site(EgressSettings())
+    ) as here:
+        app = here.described(CURIOUS, ident="tests.echo", permissions=("files.read", "net.fetch"))
+        run_id = here.queued(app, input={"doc": picked.value})
+        person = AccountId(here.run(run_id).person_id)
+        here.files.keep(person, run_id, [picked], most_bytes=99)
+        here.executor.start(run_id, has_page=True)
+        answering(here.questions, run_id, {"name": "Noor"}).join()
+        here.wait(run_id)
+        assert here.run(run_id).state is RunState.FINISHED
+        assert here.run(run_id).output[0]["text"].startswith("Noor leaf\n tea 0.")
+        log = here.audits.path(run_id)
+    folder = write_folder(tmp_path / "curious", {"app.py": CURIOUS})
+    report = terminal.json("replay", log, "--path", folder)
+    assert (report["same"], report["calls"], report["difference"]) == (True, 4, "")
+    log.write_text(log.read_text().replace("bGVhZgo=", "bGVhZj8="))
+    report = terminal.json("replay", log, "--path", folder)
+    assert report["difference"].startswith("Call 4: the app asks output.write")
 
 
 def test_a_run_with_a_secret_input_is_replayed_by_who_knows_it(
