@@ -68,6 +68,7 @@ ALLOW = (
     "net.fetch *.example.org"
 )
 ENVIRONMENT = {
+    "CARAVAN_PUBLISHING__UPLOADS_A_DAY": "1000",
     "CARAVAN_SANDBOX__CPU_MS": "1000",
     "CARAVAN_SANDBOX__WALL_MS": "8000",
     # The neighbour runs so often that processes would be kept ready for it, and counted.
