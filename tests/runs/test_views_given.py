@@ -58,7 +58,7 @@ def test_an_app_reads_the_file_of_its_form(
     ("data", "name", "told"),
     [
         (b"x" * 21, "a.txt", "is the most"),
-        (b"x", "a.exe", "these kinds: \u2066.txt"),
+        (b"x", "a.exe", "\u2066.txt\u2069"),
         (b"", "", "fill"),
     ],
 )
