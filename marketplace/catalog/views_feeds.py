@@ -2,7 +2,7 @@
 
 from email.utils import format_datetime
 
-from flask import Blueprint, Response, current_app, jsonify, render_template
+from flask import Blueprint, Response, current_app, jsonify, render_template, send_from_directory
 from flask.typing import ResponseReturnValue
 
 from marketplace.catalog import categories, queries_feeds
@@ -83,3 +83,18 @@ def manifest() -> ResponseReturnValue:
     )
     answer.mimetype = "application/manifest+json"
     return answer
+
+
+@bp.get("/sw.js")
+def worker() -> ResponseReturnValue:
+    """The service worker; it must lie at the root to answer for every page."""
+    answer = send_from_directory(f"{current_app.static_folder}/js", "offline_worker.js")
+    answer.cache_control.max_age = None
+    answer.cache_control.no_cache = True
+    return answer
+
+
+@bp.get("/offline")
+def offline() -> ResponseReturnValue:
+    """The page that is shown when the store cannot be reached."""
+    return render_template("catalog/offline.html")

@@ -33,3 +33,10 @@ new MutationObserver((changes) => {
 }).observe(document.body, { childList: true, subtree: true });
 
 connectAll(document.body);
+
+// Its page for a lost connection; browsers offer it only where the address is safe.
+if ("serviceWorker" in navigator) {
+  addEventListener("load", () =>
+    navigator.serviceWorker.register(`/sw.js?lang=${document.documentElement.lang}`),
+  );
+}

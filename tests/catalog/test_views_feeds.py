@@ -160,9 +160,15 @@ def test_an_app_tells_its_rating_once_somebody_has_given_one(
     }
 
 
-def test_the_store_can_be_installed(client: FlaskClient) -> None:
+def test_the_store_can_be_installed_and_says_when_it_cannot_be_reached(
+    client: FlaskClient,
+) -> None:
     manifest = client.get("/manifest.webmanifest?lang=ar").get_json()
     assert (manifest["scope"], manifest["dir"]) == ("/", "rtl")
     for icon in manifest["icons"]:
         with client.get(icon["src"]) as picture:
             assert (picture.status_code, picture.mimetype) == (200, icon["type"])
+    with client.get("/sw.js?lang=ar") as worker:
+        assert worker.mimetype == "text/javascript"
+        assert worker.cache_control.no_cache
+    assert "The store cannot be reached" in client.get("/offline?lang=en").text

@@ -1,4 +1,4 @@
-"""The storefront in a browser: answers while one types."""
+"""The storefront in a browser: answers while one types, and a store that cannot be reached."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlmodel import Session
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from marketplace.catalog import views, views_collections, views_ratings
+from marketplace.catalog import views, views_collections, views_feeds, views_ratings
 from marketplace.catalog.models import App, ListingText, Release
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
@@ -19,6 +19,7 @@ from tests.factories.catalog import make_listed
 from tests.factories.pages import make_store
 
 pytestmark = pytest.mark.e2e
+ROUNDS = 2
 
 
 def panel_for(_session: Session, app: App, _release: Release | None) -> Panel:
@@ -31,7 +32,7 @@ def has_bought(_session: Session, _person_id: AccountId, _app_id: AppId) -> bool
 
 @pytest.fixture
 def server(empty_database: Database, tmp_path: Path) -> Iterator[BaseWSGIServer]:
-    """The storefront's pages over three apps, in this process."""
+    """The storefront's pages over three apps, in this process: it can be closed like a door."""
     with empty_database.writing() as session:
         for name, arabic in (("Oud", "عود"), ("Ney", "ناي"), ("Oud Tuner", "دوزان العود")):
             app = make_listed(session, ident=f"tests.{name.lower().replace(' ', '-')}", name=name)
@@ -42,6 +43,7 @@ def server(empty_database: Database, tmp_path: Path) -> Iterator[BaseWSGIServer]
         views.blueprint(Blobs(tmp_path), panel_for, has_bought),
         views_ratings.blueprint(has_bought),
         views_collections.bp,
+        views_feeds.bp,
         publishing__portal="/portal/",
         runs__start="/apps/<ident>/runs",
         billing__checkout="/checkout/<product_id>",
@@ -92,3 +94,33 @@ def test_the_search_field_lists_apps_that_the_keyboard_opens(visitor: BrowserCon
     field.press("Enter")
     page.wait_for_url("**/apps/tests.oud-tuner")
     assert wrong == []
+
+
+@pytest.mark.timeout(300)  # some twenty pages, on a machine that may be busy
+def test_a_store_that_cannot_be_reached_says_so_and_cuts_no_change_between_pages_short(
+    visitor: BrowserContext, server: BaseWSGIServer, shots: Path
+) -> None:
+    page, wrong = watched(visitor)
+    page.goto("/")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    for _round in range(ROUNDS):
+        page.goto("/")
+        page.locator("a[href='/apps/tests.oud']").first.click()
+        page.wait_for_url("**/apps/tests.oud")
+        page.goto("/search?q=oud")
+        page.go_back()
+        page.go_forward()
+        page.locator("a.wordmark").first.click()
+        page.wait_for_url(f"http://127.0.0.1:{server.port}/")
+    assert page.evaluate("navigator.serviceWorker.controller !== null")
+    assert wrong == []
+    server.shutdown()
+    server.server_close()
+    page.goto("/apps/tests.oud")
+    language = page.locator("html").get_attribute("lang")
+    title = {"en": "The store cannot be reached", "ar": "لا يمكن الوصول إلى المتجر"}[str(language)]
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('.empty-state')).display") == (
+        "grid"
+    ), "the page that is kept has its look"
+    page.screenshot(path=shots / f"offline-{language}.png")
