@@ -266,6 +266,11 @@ class Screenshot:
     height: int
     caption: str
 
+    @property
+    def is_tall(self) -> bool:
+        """Whether it is a telephone's picture, shown narrower than others."""
+        return self.height > self.width
+
 
 @dataclass(frozen=True)
 class AppPage:

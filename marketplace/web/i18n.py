@@ -161,7 +161,7 @@ def format_money(amount: Money) -> str:
     text = numbers.format_currency(
         value,
         amount.currency,
-        format=None if whole else "¤#,##0.00####",
+        format=None if whole else _with_fractions(current_locale()),
         currency_digits=whole,
         locale=current_locale(),
     )
@@ -170,6 +170,12 @@ def format_money(amount: Money) -> str:
     # In a right-to-left line the sign of "US$" jumps before its letters, so the amount is set
     # apart as left-to-right: the isolates U+2066 and U+2069 in place of CLDR's bare U+200F.
     return "\u2066" + text.replace("\u200f", "") + "\u2069"
+
+
+def _with_fractions(locale: str) -> str:
+    """This language's pattern of an amount, with room for fractions of a cent."""
+    pattern: str = Locale.parse(locale).currency_formats["standard"].pattern
+    return pattern.replace("0.00", "0.00####")
 
 
 def format_datetime(instant: datetime) -> str:

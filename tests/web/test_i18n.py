@@ -124,6 +124,7 @@ def test_money_is_written_exactly(micros: int, currency: str, written: str) -> N
 def test_money_keeps_its_order_in_a_right_to_left_line(app: Flask) -> None:
     with app.test_request_context("/?lang=ar"):
         assert i18n.format_money(Money(4_990_000, "USD")) == "\u20664.99\xa0US$\u2069"
+        assert i18n.format_money(Money(748_500, "USD")) == "\u20660.7485\xa0US$\u2069"
 
 
 def test_figures_follow_the_language(app: Flask) -> None:
