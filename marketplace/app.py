@@ -37,6 +37,7 @@ from marketplace.catalog import views_collections as collections_views
 from marketplace.catalog import views_feeds as feeds_views
 from marketplace.catalog import views_ratings as ratings_views
 from marketplace.catalog.models import App, Release
+from marketplace.catalog.nearness import Nearness
 from marketplace.inference import jobs as inference_jobs
 from marketplace.inference.client import EngineClient
 from marketplace.inference.ports import Inference
@@ -202,7 +203,11 @@ def create_app(settings: Settings, sandbox: Sandbox | None = None) -> Flask:
         )
     )
     app.register_blueprint(tokens_views.bp)
-    app.register_blueprint(catalog_views.blueprint(store, panel_for, billing_queries.has_bought))
+    app.register_blueprint(
+        catalog_views.blueprint(
+            store, panel_for, billing_queries.has_bought, Nearness(database, engine)
+        )
+    )
     app.register_blueprint(collections_views.bp)
     app.register_blueprint(channels_views.bp)
     app.register_blueprint(feeds_views.bp)
@@ -326,13 +331,14 @@ def workers(settings: Settings, database: Database) -> tuple[Worker, Worker]:
 
 
 def _job_handlers(settings: Settings) -> dict[str, Handler]:
+    engine = language_model(settings)
     return {
         **mail.handlers(settings.mail, settings.folder / "mail"),
         **accounts_jobs.handlers(
             exports(settings), [catalog_leaving.farewell, traces(settings).farewell]
         ),
-        **inference_jobs.handlers(language_model(settings)),
-        **catalog_jobs.handlers(),
+        **inference_jobs.handlers(engine),
+        **catalog_jobs.handlers(engine),
         **billing_jobs.handlers(),
         **publishing_jobs.handlers(blobs(settings)),
         **ads_jobs.handlers(),

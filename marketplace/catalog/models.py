@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, Uuid
 from sqlmodel import Field, SQLModel
 
+from marketplace.catalog.models_meaning import Meaning  # noqa: F401  (its table)
 from marketplace.catalog.ranking import MIDDLE
 from marketplace.infra.personal import Tie, tie
 from marketplace.infra.types import UtcDateTime, enum_column, json_column

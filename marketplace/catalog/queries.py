@@ -89,13 +89,20 @@ def offered() -> Select[App, str]:
     return _with_developers().where(App.state == AppState.LISTED)
 
 
-def filed(rows: Sequence[int]) -> Select[App, str]:
-    """The apps that search files under these numbers, with their developers' names.
+def filed(rows: Sequence[int], *, locale: str) -> Select[App, str, ListingText | None]:
+    """The apps that search files under these numbers, with developers' names and texts.
 
     Only listed apps are filed. With a condition on the state as well, SQLite would go through
     every listed app instead of looking up these few.
     """
-    return _with_developers().where(col(App.search_row).in_(rows))
+    is_text = (col(ListingText.app_id) == col(App.id)) & (ListingText.locale == locale)
+    return (
+        select(App, Account.name, ListingText)
+        .join(Account, col(Account.id) == col(App.owner_id))
+        .outerjoin(ListingText, is_text)
+        .where(col(App.search_row).in_(rows))
+        .options(defer(App.description))  # type: ignore[arg-type]  # SQLModel types it as str
+    )
 
 
 def those(app_ids: Collection[UUID]) -> Select[App, str]:
@@ -115,7 +122,7 @@ def _with_developers() -> Select[App, str]:
 def listed(session: Session, wanted: Select[App, str], *, locale: str) -> list[Tile]:
     """How the wanted apps look in a list: two queries, however many they are."""
     found = session.exec(wanted).all()
-    # Only `filed` does not ask for it: what was taken down a moment ago may still be filed.
+    # Only `those` does not ask for it.
     there = [(app, name) for app, name in found if app.state is AppState.LISTED]
     return tiles(session, there, locale=locale)
 

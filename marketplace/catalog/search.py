@@ -3,13 +3,14 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, event
 from sqlmodel import Session, SQLModel, col, select
 
-from marketplace.catalog import matching
+from marketplace.catalog import matching, ranking
 from marketplace.catalog.models import App, AppState, ListingText
 from marketplace.catalog.search_index import (
     MOST_HITS,
@@ -33,6 +34,7 @@ MOST_ALIKE = 4
 LOOSE = 0.4
 SHORTEST_TELLING = 4
 WELL_RATED = 4.0
+NOTHING_NEAR: Mapping[int, float] = MappingProxyType({})
 
 INDEXES: Mapping[str, SearchIndex] = {"sqlite": SqliteIndex(), "postgresql": PostgresIndex()}
 
@@ -41,16 +43,18 @@ class Hit(NamedTuple):
     """One app that fits.
 
     Args:
-        score: the weight of where the words were found, times how much the app counts by itself.
+        score: what it is ordered by: `ranking.blended`.
         row: what it is filed under (`App.search_row`).
-        weight: a Tier's, of the best place where the words were found.
+        weight: a Tier's, of the best place where the words were found; 0 where none were.
         is_loose: whether a word was taken for another one, or not all of them are there.
+        closeness: how near it is in meaning, 0 for what is not near.
     """
 
     score: float
     row: int
     weight: int
-    is_loose: bool
+    is_loose: bool = False
+    closeness: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,29 @@ def facet(kind: str, value: str) -> str:
     return f"_{kind}_{''.join(c for c in value if c.isalnum())}"
 
 
-def find(session: Session, query: str, *, facets: Sequence[str] = ()) -> Found:
-    """The listed apps that fit, best first: two statements at most, however many apps there are."""
+def find(
+    session: Session,
+    query: str,
+    *,
+    facets: Sequence[str] = (),
+    near: Mapping[int, float] = NOTHING_NEAR,
+) -> Found:
+    """The listed apps that fit, best first: two statements at most, however many apps there are.
+
+    Args:
+        near: row → closeness of the apps that fit by their meaning, which have these facets.
+    """
+    found = _by_words(session, query, facets)
+    if not near:
+        return found
+    hits = {hit.row: hit for hit in found.hits}
+    for row, closeness in near.items():
+        hit = hits.get(row, Hit(0.0, row, weight=0))
+        hits[row] = _scored(hit._replace(closeness=closeness))
+    return replace(found, hits=_ordered(hits))
+
+
+def _by_words(session: Session, query: str, facets: Sequence[str]) -> Found:
     typed = list(dict.fromkeys(matching.words(query[:LONGEST_QUERY])))[:MOST_WORDS]
     if not typed:
         return Found([])
@@ -208,11 +233,12 @@ def _hits(answer: Answer, *, is_loose: bool = False) -> dict[int, Hit]:
     for weight, row in answer.hits:
         if weight > best.get(row, 0):
             best[row] = weight
-    factor = LOOSE if is_loose else 1.0
-    return {
-        row: Hit(weight * factor * prior_of(row), row, weight, is_loose)
-        for row, weight in best.items()
-    }
+    return {row: _scored(Hit(0.0, row, weight, is_loose)) for row, weight in best.items()}
+
+
+def _scored(hit: Hit) -> Hit:
+    words = hit.weight * (LOOSE if hit.is_loose else 1.0)
+    return hit._replace(score=ranking.blended(words, hit.closeness, prior_of(hit.row)))
 
 
 def _is_cut(answer: Answer) -> bool:

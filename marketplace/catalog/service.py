@@ -8,7 +8,7 @@ from sqlalchemy import case, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, delete, select
 
-from marketplace.catalog import channels, ranking, search
+from marketplace.catalog import channels, meanings, ranking, search
 from marketplace.catalog.models import (
     App,
     AppState,
@@ -94,6 +94,7 @@ def _show(session: Session, app: App, release: Release, *, now: datetime) -> Non
     settle_price(session, app)
     _put_texts(session, app.id, release)
     search.index(session, app)
+    meanings.forget(session, app.id)
 
 
 def _let_go(session: Session, app: App, release: Release) -> None:

@@ -1,6 +1,7 @@
 """Reads of lists: the shelves, and what a search finds."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, UnaryExpression, func
@@ -12,6 +13,7 @@ from marketplace.catalog.pages import Filters, Shelf, Tile
 from marketplace.catalog.search import WELL_RATED, Hit
 from marketplace.catalog.search_index import Tier
 from marketplace.kernel.errors import NotFound
+from marketplace.kernel.ids import AppId
 from marketplace.kernel.paging import Page
 from marketplace.kernel.words import noted
 from marketplace.web.i18n import format_number, ngettext
@@ -27,6 +29,7 @@ ORDERS: Mapping[str, UnaryExpression[Any]] = {
     "new": col(App.published_at).desc(),
     "trending": col(App.trend).desc(),
 }
+NOTHING_NEAR: Mapping[AppId, float] = MappingProxyType({})
 WHERE_FOUND = {
     Tier.NAME_ITSELF: noted("This is its name"),
     Tier.NAME: noted("Your words are in its name"),
@@ -97,24 +100,41 @@ def _total(session: Session, filters: Filters, on_shelves: Mapping[str, int]) ->
     return sum(on_shelves.values())
 
 
-def found(session: Session, query: str, filters: Filters, *, number: int, locale: str) -> Shelf:
+def found(
+    session: Session,
+    query: str,
+    filters: Filters,
+    *,
+    number: int,
+    locale: str,
+    near: Mapping[AppId, float] = NOTHING_NEAR,
+) -> Shelf:
     """The results of a search, the best first unless it is asked otherwise.
+
+    Args:
+        near: how near the query is to apps in meaning, where it is.
 
     Raises: NoSuchShelf.
     """
     if filters.category and filters.category not in categories.TABLE:
         raise NoSuchShelf(_("There is no category “%(key)s”.", key=filters.category))
-    result = search.find(session, query, facets=_facets(filters))
+    near_rows = _near_rows(session, near, filters)
+    result = search.find(session, query, facets=_facets(filters), near=near_rows)
     first = (number - 1) * TILES_A_PAGE
     if filters.sort in ORDERS:
         rows = [hit.row for hit in result.hits]
         apps = (
-            queries.filed(rows)
+            queries.filed(rows, locale=locale)
             .order_by(ORDERS[filters.sort], App.ident)
             .offset(first)
             .limit(TILES_A_PAGE)
         )
-        tiles = queries.listed(session, apps, locale=locale)
+        tiles = [
+            queries.tile(app, owner, text)
+            for app, owner, text in session.exec(apps).all()
+            # What was taken down a moment ago may still be filed.
+            if app.state is AppState.LISTED
+        ]
     else:
         tiles = _ranked(session, result.hits[first : first + TILES_A_PAGE], locale=locale)
     return Shelf(
@@ -126,6 +146,20 @@ def found(session: Session, query: str, filters: Filters, *, number: int, locale
         is_cut=result.is_cut,
         meant=result.meant,
     )
+
+
+def _near_rows(session: Session, near: Mapping[AppId, float], filters: Filters) -> dict[int, float]:
+    """What search files the near ones under that are listed and not filtered away."""
+    if not near:
+        return {}
+    filed = session.exec(
+        select(App.search_row, App.id).where(
+            col(App.id).in_(near),
+            App.state == AppState.LISTED,
+            *_conditions(filters),
+        )
+    ).all()
+    return {row: near[AppId(app_id)] for row, app_id in filed if row is not None}
 
 
 def suggested(session: Session, query: str, *, locale: str) -> list[Tile]:
@@ -144,20 +178,21 @@ def _facets(filters: Filters) -> list[str]:
 
 def _ranked(session: Session, hits: Sequence[Hit], *, locale: str) -> list[Tile]:
     """These hits in their order, each with the reasons for its place."""
-    apps = session.exec(queries.filed([hit.row for hit in hits])).all()
-    by_row = {app.search_row: (app, owner) for app, owner in apps if app.state is AppState.LISTED}
+    apps = session.exec(queries.filed([hit.row for hit in hits], locale=locale)).all()
+    by_row = {found[0].search_row: found for found in apps if found[0].state is AppState.LISTED}
     there = [hit for hit in hits if hit.row in by_row]
-    texts = queries.texts(session, [app.id for app, _owner in apps], locale=locale)
     return [
-        queries.tile(app, owner, texts.get(app.id), why=_why(hit, app))
+        queries.tile(app, owner, text, why=_why(hit, app))
         for hit in there
-        for app, owner in [by_row[hit.row]]
+        for app, owner, text in [by_row[hit.row]]
     ]
 
 
 def _why(hit: Hit, app: App) -> str:
     """What put this app where it stands, the weightiest first."""
-    reasons = [_("Nearly what you typed") if hit.is_loose else _(WHERE_FOUND[Tier(hit.weight)])]
+    reasons = [_why_found(hit)]
+    if hit.weight and hit.closeness:
+        reasons.append(_("also close in meaning"))
     if app.people_count:
         count = app.people_count
         reasons.append(
@@ -167,3 +202,9 @@ def _why(hit: Hit, app: App) -> str:
         average = app.rating_total / app.rating_count
         reasons.append(_("rated %(stars)s", stars=format_number(round(average, 1))))
     return " · ".join(reasons)
+
+
+def _why_found(hit: Hit) -> str:
+    if not hit.weight:
+        return _("Close in meaning to what you typed")
+    return _("Nearly what you typed") if hit.is_loose else _(WHERE_FOUND[Tier(hit.weight)])

@@ -15,6 +15,7 @@ from marketplace.catalog import (
     shelves,
 )
 from marketplace.catalog.models import App
+from marketplace.catalog.nearness import Meanings, NoMeanings
 from marketplace.catalog.pages import Filters, Ratings
 from marketplace.catalog.queries import PanelFor
 from marketplace.catalog.ratings import HasBought
@@ -29,6 +30,7 @@ from marketplace.web.paging import asked_page
 
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 PRICES = ("free", "paid")
+NO_MEANINGS = NoMeanings()
 
 
 def _filters(category: str) -> Filters:
@@ -42,12 +44,15 @@ def _filters(category: str) -> Filters:
     )
 
 
-def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Blueprint:
+def blueprint(
+    blobs: Blobs, panel_for: PanelFor, has_bought: HasBought, meanings: Meanings = NO_MEANINGS
+) -> Blueprint:
     """The storefront's pages.
 
     Args:
         panel_for: makes the run panel of an app's page; runs live on a higher floor.
         has_bought: whether a person has paid for something of an app; so do purchases.
+        meanings: finds apps by what they mean.
     """
     bp = Blueprint("catalog", __name__)
 
@@ -72,7 +77,13 @@ def blueprint(blobs: Blobs, panel_for: PanelFor, has_bought: HasBought) -> Bluep
         filters = _filters(request.args.get("category", ""))
         if query:
             page = shelves.found(
-                db(), query, filters, number=asked_page(shelves.LAST_PAGE), locale=current_locale()
+                db(),
+                query,
+                filters,
+                number=asked_page(shelves.LAST_PAGE),
+                locale=current_locale(),
+                # The session has begun nothing yet: no transaction waits for the engine.
+                near=meanings.near(query),
             )
         else:
             page = shelves.shelf(

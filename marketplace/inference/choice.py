@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from marketplace.inference.ports import BadGeneration, ModelUnavailable, ServedModel, Wants
 
-DEFAULT, VISION = "default", "vision"
-ROLES = (DEFAULT, "small", "embed", VISION)
+DEFAULT, EMBED, VISION = "default", "embed", "vision"
+ROLES = (DEFAULT, "small", EMBED, VISION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def for_answer(wants: Wants, models: Sequence[ServedModel]) -> ServedModel | Unm
 
 def for_vectors(models: Sequence[ServedModel]) -> ServedModel:
     """The model that turns texts into vectors. Raises: ModelUnavailable when there is none."""
-    for model in _in_order(models, ("embed", DEFAULT)):
+    for model in _in_order(models, (EMBED, DEFAULT)):
         return model
     raise ModelUnavailable(
         "The engine has no model. Add one with `marketplace models add`.", rule="llm.model"

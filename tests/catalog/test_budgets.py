@@ -1,11 +1,7 @@
 """How many statements a page may send, however many apps, ratings and versions there are."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from flask import Flask
-from sqlalchemy import event
 from sqlmodel import Session, select
 
 from marketplace.billing import queries as billing
@@ -80,20 +76,6 @@ def store(empty_database: Database, tmp_path_factory: pytest.TempPathFactory) ->
         runs__start="/apps/<ident>/runs",
         billing__checkout="/checkout/<product_id>",
     )
-
-
-@pytest.fixture
-def sent(empty_database: Database) -> Iterator[list[str]]:
-    """The statements that reach the database."""
-    statements: list[str] = []
-
-    def keep(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")):
-            statements.append(statement)
-
-    event.listen(empty_database.engine, "before_cursor_execute", keep)
-    yield statements
-    event.remove(empty_database.engine, "before_cursor_execute", keep)
 
 
 @pytest.mark.parametrize("locale", ["en", "ar"])

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.catalog import ranking
+from marketplace.catalog.search_index import Tier
 
 PEOPLE = st.integers(0, 10**7)
 STARS = st.floats(ranking.WORST, ranking.BEST)
@@ -19,6 +20,9 @@ STARS = st.floats(ranking.WORST, ranking.BEST)
         (ranking.trend(40, 20), 0.61),
         (ranking.interest([0, 14]), 1.5),
         (ranking.likeness(11, 100, 25, is_same_shelf=True, rating=3), 0.18),
+        (ranking.closeness(0.87, usual=0.75), 0.48),
+        (ranking.closeness(0.5, usual=0.04), 0.48),
+        (ranking.blended(Tier.TEXT, 0.5, 2), 6),
     ],
 )
 def test_the_worked_numbers_hold(value: float, expected: float) -> None:
@@ -105,3 +109,46 @@ def test_one_account_makes_nothing_alike(
     asked: int, people: int, shelf: str, rating: float
 ) -> None:
     assert likeness(1, asked, people, shelf, rating) == likeness(0, asked, people, shelf, rating)
+
+
+CLOSENESS = st.floats(0, 1)
+COSINE = st.floats(-1, 1)
+
+
+@given(COSINE, COSINE, COSINE)
+def test_closeness_grows_with_the_cosine_and_not_with_what_is_usual(
+    cosine: float, nearer: float, usual: float
+) -> None:
+    cosine, nearer = sorted((cosine, nearer))
+    found = ranking.closeness(cosine, usual=usual)
+    assert 0 <= found <= ranking.closeness(nearer, usual=usual) <= 1
+    assert ranking.closeness(usual, usual=usual) == 0
+    assert found >= ranking.closeness(cosine, usual=max(usual, nearer))
+
+
+@given(st.dictionaries(st.integers(), CLOSENESS))
+def test_only_what_is_near_counts_and_the_nearest_first_of_all(near: dict[int, float]) -> None:
+    found = ranking.only_near(near)
+    assert all(value >= ranking.NEAR for value in found.values())
+    nearest = max(near.values(), default=0)
+    assert (nearest in found.values()) == (nearest >= ranking.NEAR)
+    assert all(value >= ranking.NEAR_SHARE * nearest for value in found.values())
+
+
+@given(st.sampled_from(Tier), st.sampled_from(Tier), CLOSENESS, CLOSENESS, PEOPLE, STARS)
+def test_a_place_never_falls_with_better_words_or_a_nearer_meaning(
+    words: Tier, better: Tier, near: float, nearer: float, people: int, rating: float
+) -> None:
+    (words, better), (near, nearer) = sorted((words, better)), sorted((near, nearer))
+    prior = ranking.prior(people, rating)
+    place = ranking.blended(words, near, prior)
+    assert place <= ranking.blended(better, near, prior)
+    assert place <= ranking.blended(words, nearer, prior)
+
+
+@given(CLOSENESS, st.sampled_from([Tier.NAME, Tier.SUMMARY, Tier.TEXT]), PEOPLE, STARS)
+def test_no_meaning_beats_the_name_itself(
+    near: float, words: Tier, people: int, rating: float
+) -> None:
+    itself = ranking.blended(Tier.NAME_ITSELF, 0, ranking.prior(0, 1))
+    assert ranking.blended(words, near, ranking.prior(people, rating)) < itself

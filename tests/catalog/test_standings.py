@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from marketplace.catalog import jobs, ranking, search, service, standings
 from marketplace.catalog.models import App
+from marketplace.inference.fake import FakeInference
 from marketplace.infra.db import Database
 from marketplace.infra.jobs import JobContext
 from marketplace.kernel.ids import AppId
@@ -79,8 +80,9 @@ def test_only_what_has_moved_is_filed_anew(session: Session) -> None:
 def test_the_job_goes_through_every_app(empty_database: Database) -> None:
     with empty_database.writing() as session:
         app_id = make_app(session, rating_count=2, rating_total=10).id
-    handler = jobs.handlers()["catalog.refresh_standings"]
-    assert set(jobs.schedules()) == set(jobs.handlers())
+    handlers = jobs.handlers(FakeInference())
+    handler = handlers["catalog.refresh_standings"]
+    assert set(jobs.schedules()) == set(handlers)
     handler(JobContext(empty_database, {}, NOON))
     with empty_database.reading() as session:
         app = session.get_one(App, app_id)

@@ -179,6 +179,8 @@ class Courier:
         roles: dict[str, tuple[str, ...]] = {self.model_name: (choice.DEFAULT,)}
         for role, name in self._settings.models.items():
             roles[name] = (*roles.get(name, ()), role)
+        if name := self._settings.embedding_model:
+            roles[name] = (*roles.get(name, ()), choice.EMBED)
         known = (self.listed.context if self.listed else None) or 0
         return tuple(
             ServedModel(name, name, has, known if name == self.model_name else 0, "loaded")

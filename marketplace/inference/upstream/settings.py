@@ -38,7 +38,9 @@ class UpstreamSettings(BaseModel):
         "", description="Address that turns texts into vectors, when it is another one."
     )
     embedding_model: str = Field(
-        "", description="Name of the model that turns texts into vectors. Empty: as `model`."
+        "",
+        description="Name of the model that turns texts into vectors, for apps and for search by "
+        "meaning. Empty: as `model`, and search follows words alone.",
     )
     adapters: dict[str, str] = Field(
         {},

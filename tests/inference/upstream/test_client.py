@@ -178,6 +178,8 @@ def test_vectors_may_come_from_another_server(
     assert embedded.usage.prompt_tokens == 6
     [(path, _, body)] = vectors.asked
     assert (path, body["model"]) == ("/v1/embeddings", "vectors")
+    [role] = [model.roles for model in client.status().models if model.name == "vectors"]
+    assert role == ("embed",)
 
 
 def test_the_key_and_the_apps_affinity_go_with_every_request(
