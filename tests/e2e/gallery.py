@@ -11,7 +11,7 @@ from werkzeug.serving import make_server
 
 from marketplace.billing import queries as billing
 from marketplace.catalog import views as catalog_views
-from marketplace.catalog import views_ratings
+from marketplace.catalog import views_feeds, views_ratings
 from marketplace.catalog.models import App, Release
 from marketplace.infra.db import Database
 from marketplace.runs import (
@@ -115,6 +115,7 @@ def _pages(here: Stage) -> Flask:
     return make_store(
         here.database,
         catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
+        views_feeds.bp,
         views_ratings.blueprint(billing.has_bought),
         views.blueprint(here.database, here.logs, here.questions, here.starter, Streams(8)),
         views_audit.blueprint(here.audits),

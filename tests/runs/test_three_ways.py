@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import RunId
+from marketplace.web.auth import TokenScope
 from tests.factories.accounts import make_account, make_token
 from tests.factories.run_pages import run_of, start
 from tests.factories.runs import Stage
@@ -106,7 +107,8 @@ def test_on_the_page(here: Stage, lina: FlaskClient) -> None:
 def test_in_the_api(here: Stage, app: Flask, empty_database: Database) -> None:
     made = here.described(APP, permissions=GRANTS)
     with empty_database.writing() as session:
-        token = make_token(session, make_account(session), now=utc_now()).secret
+        person, scopes = make_account(session), (TokenScope.RUN,)
+        token = make_token(session, person, now=utc_now(), scopes=scopes).secret
     headers = {"Authorization": f"Bearer {token}"}
     asked = {
         "action": "go",
