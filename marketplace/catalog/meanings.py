@@ -23,13 +23,14 @@ APPS_A_JOB = 8
 # The models that make vectors read 128 to 512 tokens at a time.
 LONGEST_TEXT = 1000
 SHORTEST_TEXT = 60
+PROBE = "app"
 
 type_key = tuple[AppId, str]
 
 
-def model_of(status: EngineStatus) -> str | None:
-    """The name of the model whose role it is to make vectors, or None."""
-    return next((model.name for model in status.models if EMBED in model.roles), None)
+def has_maker(status: EngineStatus) -> bool:
+    """Whether the engine has a model whose role it is to make vectors."""
+    return any(EMBED in model.roles for model in status.models)
 
 
 def forget(session: Session, app_id: AppId) -> None:
@@ -57,7 +58,8 @@ def make(database: Database, inference: Inference, *, now: datetime) -> bool:
     status = inference.status()
     if not status.ready:
         return False
-    model = model_of(status)
+    # What a model calls itself in its answers is known once it has answered.
+    model = _embed(inference, [PROBE]).model if has_maker(status) else None
     with database.reading() as session:
         is_other = col(Meaning.model) != (model or "")
         has_other = session.exec(select(Meaning.app_id).where(is_other).limit(1)).first()

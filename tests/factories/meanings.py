@@ -29,7 +29,7 @@ class Meaningful(FakeInference):
 
     def status(self) -> EngineStatus:
         """An engine with this one model."""
-        models = (ServedModel(self.name, self.name, self.roles, context=512),)
+        models = (ServedModel(f"{self.name}-q8", self.name, self.roles, context=512),)
         return replace(super().status(), models=models)
 
     def embed(self, embedding: Embedding) -> Embedded:
