@@ -20,7 +20,7 @@ EVERY = tuple((width, scheme) for width in (1280, 390) for scheme in ("light", "
 APP = "caravan.phrasebook"
 
 # What a visitor sees, and what a signed-in operator sees who is developer and shopper too.
-OPEN_PAGES = ("/accounts/sign-in", "/accounts/sign-up", f"/apps/{APP}")
+OPEN_PAGES = ("/accounts/sign-in", "/accounts/sign-up", f"/apps/{APP}", "/offline")
 OWN_PAGES = (
     "/",
     "/search?q=travel",
@@ -29,6 +29,9 @@ OWN_PAGES = (
     f"/apps/{APP}",
     f"/apps/{APP}/reviews",
     f"/apps/{APP}/report",
+    "/apps/caravan.companion",
+    "/collections",
+    "/collections/first-steps",
     "/reviews/waiting",
     "/nowhere",
     "/runs",
@@ -50,6 +53,9 @@ OWN_PAGES = (
     "/admin/ledger",
     "/admin/ads",
     "/admin/ads/new",
+    "/admin/collections",
+    "/admin/collections/new",
+    "/_gallery",
 )
 
 # Every rule of WCAG 2.2 A and AA and axe's best practices, once nothing moves any more.
@@ -108,22 +114,24 @@ def door(request: pytest.FixtureRequest, browser: Browser, store: Store) -> Iter
 def test_axe_finds_nothing_on_any_page(door: Door, store: Store, operator: tuple[str, str]) -> None:
     wrong = [line for path in OPEN_PAGES for line in door.looks(path)]
     sign_in(door.page, *operator)
-    finished_run = _one_run(store, door)
-    for path in (*OWN_PAGES, finished_run, f"{finished_run}/audit"):
+    finished_run, shared = _one_run(store, door)
+    for path in (*OWN_PAGES, finished_run, f"{finished_run}/audit", shared):
         wrong += door.looks(path)
     assert wrong == [], "\n".join(wrong)
 
 
-def _one_run(store: Store, door: Door) -> str:
-    """A run of the signed-in person, at its end."""
+def _one_run(store: Store, door: Door) -> tuple[str, str]:
+    """A run of the signed-in person, at its end, and the link it is shared under."""
     cookies = {c["name"]: c["value"] for c in door.page.context.cookies()}  # type: ignore[typeddict-item]
     person = Person(store.url)
     person.client.cookies.update(cookies)
     person.post("/portal/become-developer", "/accounts/settings")
     run = person.start(APP, "translate", text="Thank you", language="French")
     assert person.events(run)
+    shared = re.search(r"/shared/[\w-]+", person.post(f"{run}/share", run, shows_input="on").text)
+    assert shared
     person.close()
-    return run
+    return run, shared[0]
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
