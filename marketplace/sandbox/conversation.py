@@ -59,6 +59,7 @@ class Conversation:
         self._waited_s = 0.0
         self._is_stopping = False
         self._is_paused: bool | None = None
+        self._stands_still = False
         self._is_prepared = False
         self._wants_code = False
         self._unsent = memoryview(b"")
@@ -134,11 +135,13 @@ class Conversation:
             if not self._is_paused:
                 raise Refused("form.busy", CROWDED)
             began = time.monotonic()
+            self._stands_still = True
             try:
                 later.open()
                 while not later.wait(STOP_CHECK_S):
                     self._look_around(zygote, 0)
             finally:
+                self._stands_still = False
                 self._waited_s += time.monotonic() - began
             self._control.sendall(wire.pack({"t": "resume"}))
 
@@ -178,6 +181,18 @@ class Conversation:
         if not piece:
             # How it ended is the zygote's to say.
             self._selector.unregister(self._data)
+
+    def _hear_last_words(self) -> None:
+        """What a runner said before it died, where that comes with the news of its death."""
+        with selectors.DefaultSelector() as said:
+            said.register(self._data, selectors.EVENT_READ)
+            while (
+                self._ending is None
+                and not self._stands_still
+                and self._data in self._selector.get_map()
+                and said.select(0)
+            ):
+                self._hear_runner()
 
     def _cut(self, ending: Ending) -> None:
         """End the run, and hear what it has used: an app must not compute for nothing."""
@@ -224,6 +239,7 @@ class Conversation:
                 self._send_job()
             case {"t": "exited"}:
                 died = of_exit(frame)
+                self._hear_last_words()
                 self._ending = self._ending or died
                 if self._is_cut:
                     self._is_cut = False

@@ -172,15 +172,17 @@ class _Source(InspectLoader, MetaPathFinder):
 def _release(code: Mapping[str, bytes]) -> Iterator[None]:
     """The modules of the release can be imported, and are forgotten afterwards."""
     finder = _Source(code)
-    before = set(sys.modules)
+    # A module of the same name that is there already is another app's.
+    hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if finder.path_of(name)}
     sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
         sys.meta_path.remove(finder)
-        for name in set(sys.modules) - before:
+        for name in list(sys.modules):
             if finder.path_of(name):
                 del sys.modules[name]
+        sys.modules.update(hidden)
 
 
 @contextmanager

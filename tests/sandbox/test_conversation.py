@@ -53,6 +53,14 @@ def test_a_run_that_is_over_before_its_start_is_heard_of_was_started(stack: Exit
     assert (ending.kind, ending.was_prepared, ending.cpu_ms) == (OutcomeKind.FINISHED, True, 7)
 
 
+def test_a_run_that_has_begun_ended_and_died_before_anybody_listened_is_finished(
+    stack: ExitStack,
+) -> None:
+    here = Talk(stack, {})
+    ending = here.hold((here.runner, OUTCOME), (here.zygote, STARTED), (here.zygote, EXITED))
+    assert (ending.kind, ending.cpu_ms) == (OutcomeKind.FINISHED, 7)
+
+
 def test_last_words_come_before_the_news_of_a_death(stack: ExitStack) -> None:
     here = Talk(stack, {"app.py": bytes(AHEAD_BYTES)})
     here.talk.open(here.given)
