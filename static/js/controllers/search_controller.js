@@ -77,8 +77,11 @@ function suggest(input) {
     if (!query) return show(false);
     const page = await read(`${input.dataset.suggestUrl}?${new URLSearchParams({ q: query })}`, signal);
     if (!page) return;
+    const chosen = list.querySelector("[aria-selected=true]")?.dataset.href;
     list.replaceChildren(...page.querySelectorAll("[role=option]"));
     show(list.children.length > 0);
+    // An answer that comes late takes nobody's choice away.
+    mark([...list.children].find((option) => option.dataset.href === chosen) ?? null);
   });
 
   input.addEventListener("keydown", (event) => {
