@@ -36,7 +36,9 @@ connectAll(document.body);
 
 // Its page for a lost connection; browsers offer it only where the address is safe.
 if ("serviceWorker" in navigator) {
-  addEventListener("load", () =>
-    navigator.serviceWorker.register(`/sw.js?lang=${document.documentElement.lang}`),
-  );
+  addEventListener("load", async () => {
+    await navigator.serviceWorker.register("/sw.js");
+    const { active } = await navigator.serviceWorker.ready;
+    active.postMessage(document.documentElement.lang);
+  });
 }

@@ -3,21 +3,23 @@
  * else. Pages are never shown from a cache, so what you see is what the store says now.
  */
 
-const LANGUAGE = new URL(self.location).searchParams.get("lang") ?? "en";
-const CACHE = `offline-2-${LANGUAGE}`;
+const CACHE = "offline-3";
 const PAGE = "/offline";
 const NEEDED = /(?:href|src)="(\/static\/[^"#]+\.(?:css|woff2|svg|js)[^"#]*)/g;
 
-async function keep() {
+/** Keeps the page in the language that pages are read in now, and none in another. */
+async function keep(language) {
+  const address = `/offline?lang=${language}`;
   const cache = await caches.open(CACHE);
+  if (await cache.match(address)) return;
   // Without cookies: the page that is kept is the one of nobody in particular.
-  const page = await fetch(`${PAGE}?lang=${LANGUAGE}`, { credentials: "omit", cache: "no-store" });
+  const page = await fetch(address, { credentials: "omit", cache: "no-store" });
   if (!page.ok) throw new Error(`The offline page could not be read: ${page.status}`);
   const text = await page.clone().text();
-  await cache.put(PAGE, page);
-  const addresses = [...text.matchAll(NEEDED)].map((found) => found[1].replaceAll("&amp;", "&"));
-  await cache.addAll([...new Set(addresses)]);
-  await self.skipWaiting();
+  const needed = [...text.matchAll(NEEDED)].map((found) => found[1].replaceAll("&amp;", "&"));
+  await cache.addAll([...new Set(needed)]);
+  await cache.delete(PAGE, { ignoreSearch: true });
+  await cache.put(address, page);
 }
 
 async function forgetOthers() {
@@ -35,7 +37,7 @@ async function page(request) {
     return answer;
   } catch {
     isCut = true;
-    return (await caches.match(PAGE)) ?? Response.error();
+    return (await caches.match(PAGE, { ignoreSearch: true })) ?? Response.error();
   }
 }
 
@@ -43,7 +45,9 @@ async function part(request) {
   return (await caches.match(request)) ?? fetch(request);
 }
 
-self.addEventListener("install", (event) => event.waitUntil(keep()));
+// One worker for every language, and a new one waits until the old one's pages are closed: where
+// one takes another's place during a redirected navigation, Chromium never ends the navigation.
+self.addEventListener("message", (event) => event.waitUntil(keep(event.data)));
 self.addEventListener("activate", (event) => event.waitUntil(forgetOthers()));
 self.addEventListener("fetch", (event) => {
   const { request } = event;

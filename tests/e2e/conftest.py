@@ -44,9 +44,9 @@ def operator(store: Store) -> tuple[str, str]:
     return OPERATOR
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
-    """A store of pages in this process, full of what strangers wrote."""
+    """A store of pages in this process, full of what strangers wrote, for one module alone."""
     with corpus(tmp_path_factory.mktemp("full"), Strangers(each=8)) as found:
         yield found
 

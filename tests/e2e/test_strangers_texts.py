@@ -84,8 +84,8 @@ class Tab:
         """Load a page, and look at it wide and narrow."""
         answer = self.page.goto(path, wait_until="load")
         assert answer is not None
-        if answer.status != 200:
-            self.wrong.append(f"{path}: {answer.status}")
+        if answer.status != 200 or not answer.url.endswith(path):
+            self.wrong.append(f"{path}: {answer.status} {answer.url}")
         for width in (1280, 390):
             self.page.set_viewport_size({"width": width, "height": 900})
             found = self.page.evaluate(WIDER)
