@@ -2,11 +2,7 @@
 
 import hashlib
 import hmac
-import os
-import sys
-from http.client import HTTPConnection
 from importlib import import_module
-from pathlib import Path
 from uuid import UUID
 
 from flask import Flask, request
@@ -84,8 +80,6 @@ from marketplace.web import help as help_page
 from marketplace.web.auth import actor
 from marketplace.web.i18n import gettext as _
 from marketplace.web.sse import Streams
-
-PING_TIMEOUT_S = 2
 
 
 def blobs(settings: Settings) -> Blobs:
@@ -349,64 +343,3 @@ def _job_handlers(settings: Settings) -> dict[str, Handler]:
 def _job_schedules() -> dict[str, float]:
     rooms = (mail, accounts_jobs, catalog_jobs, ads_jobs, runs_jobs)
     return {name: every_s for room in rooms for name, every_s in room.schedules().items()}
-
-
-def engine_command(settings: Settings) -> list[str]:
-    """The command line of the engine process.
-
-    A module of its own and not `marketplace engine`, which would first read the whole store:
-    seconds in which an engine that died is missing.
-    """
-    return _module(
-        "marketplace.inference.process",
-        "--socket",
-        settings.socket("engine"),
-        "--data-dir",
-        settings.folder,
-        "--demo-model",
-        settings.demo_model,
-        "--settings",
-        settings.inference.model_dump_json(),
-    )
-
-
-def runners_command(settings: Settings) -> list[str]:
-    """The command line of the process that forks runners."""
-    return _module(
-        "marketplace.sandbox.process",
-        "--socket",
-        settings.socket("runners"),
-        "--cache-dir",
-        settings.cache_dir(),
-        "--max-runners",
-        settings.sandbox.max_runners,
-        "--max-waiting",
-        settings.sandbox.max_waiting,
-        "--max-asking",
-        settings.sandbox.max_asking,
-        "--max-prepared",
-        settings.sandbox.max_prepared,
-        "--prepared-memory-bytes",
-        settings.sandbox.prepared_memory_bytes,
-    )
-
-
-def _module(name: str, *arguments: str | Path | int) -> list[str]:
-    return [sys.executable, "-m", name, *map(str, arguments)]
-
-
-def become(command: list[str]) -> None:
-    """Turn this process into another one; nothing of this one stays in memory."""
-    os.execv(command[0], command)  # noqa: S606  (our own module, no shell wanted)
-
-
-def answers(settings: Settings) -> bool:
-    """Whether the web process answers on its port."""
-    connection = HTTPConnection(settings.web.host, settings.web.port, timeout=PING_TIMEOUT_S)
-    try:
-        connection.request("GET", "/livez")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from marketplace import app as composition
+from marketplace import processes
 from marketplace import settings as settings_module
 from marketplace.accounts import service as accounts
 from marketplace.admin import doctor as doctor_module
@@ -97,11 +98,11 @@ def serve(settings: Settings, port: int | None) -> None:
         herald = FORK.Process(target=_announce, args=(settings, names), daemon=True)
         herald.start()
         is_computed_here = not settings.inference.upstream.url
-        engine = {"engine": composition.engine_command(settings)} if is_computed_here else {}
+        engine = {"engine": processes.engine_command(settings)} if is_computed_here else {}
         Supervisor(
             {
                 **engine,
-                "runners": composition.runners_command(settings),
+                "runners": processes.runners_command(settings),
                 "worker": partial(_work, settings),
                 "web": partial(_serve_pages, settings),
             }
@@ -120,7 +121,7 @@ def _announce(settings: Settings, submitted: list[str]) -> None:
 
     def is_ready() -> bool:
         with database.reading() as session:
-            return shipped.are_checked(session, submitted) and composition.answers(settings)
+            return shipped.are_checked(session, submitted) and processes.answers(settings)
 
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not is_ready():
@@ -187,14 +188,14 @@ def engine(settings: Settings) -> None:
             "Other machines compute: CARAVAN_INFERENCE__UPSTREAM__URL is set. Unset it to run "
             "the model here."
         )
-    composition.become(composition.engine_command(settings))
+    processes.become(processes.engine_command(settings))
 
 
 @cli.command()
 @click.pass_obj
 def runners(settings: Settings) -> None:
     """Run apps in the sandbox; `serve` starts this for you."""
-    composition.become(composition.runners_command(settings))
+    processes.become(processes.runners_command(settings))
 
 
 @cli.command()

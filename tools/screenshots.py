@@ -67,7 +67,6 @@ class Scene:
         values: what they fill in; `ar` where they write another thing in Arabic.
         files: the file of a file field, below the app's `evals/`; likewise.
         waits_for: what is on the page when the picture is taken.
-        action: which of the app's actions, by its place.
         is_form: whether the picture is of the form, not of a run.
     """
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 from uuid import UUID
@@ -68,16 +69,11 @@ def _write_table(
     if first is None:
         return 0
     with archive.open(f"{table.name}.json", "w") as file:
-        for row in _all(first, found):
+        for row in chain([first], found):
             _write_row(file, shown, row, person_id, is_first=count == 0)
             count += 1
         file.write(b"\n]\n")
     return count
-
-
-def _all(first: Any, rest: Any) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def _write_row(

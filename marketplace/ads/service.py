@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from marketplace.accounts.models import Account
@@ -26,6 +25,7 @@ from marketplace.ads.targeting import Place
 from marketplace.billing import book
 from marketplace.billing.models import FeeScheme, Line
 from marketplace.billing.service import scheme_in_force
+from marketplace.infra.db import inserting
 from marketplace.kernel.errors import NotFound
 from marketplace.kernel.ids import AccountId, AppId, FlightId, OfferId, RunId, new_id
 from marketplace.kernel.money import Money
@@ -157,7 +157,6 @@ def _seen_enough(session: Session, opportunity: Opportunity, *, now: datetime) -
 def _count_offer(
     session: Session, flight: Flight, opportunity: Opportunity, *, now: datetime
 ) -> bool:
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     values = {
         "person_id": opportunity.person_id,
         "flight_id": flight.id,
@@ -165,7 +164,7 @@ def _count_offer(
         "times": 1,
     }
     counted = (
-        insert(Frequency)
+        inserting(session, Frequency)
         .values(**values)
         .on_conflict_do_update(
             index_elements=["person_id", "flight_id", "day"],

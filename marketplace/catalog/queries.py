@@ -121,10 +121,7 @@ def _with_developers() -> Select[App, str]:
 
 def listed(session: Session, wanted: Select[App, str], *, locale: str) -> list[Tile]:
     """How the wanted apps look in a list: two queries, however many they are."""
-    found = session.exec(wanted).all()
-    # Only `those` does not ask for it.
-    there = [(app, name) for app, name in found if app.state is AppState.LISTED]
-    return tiles(session, there, locale=locale)
+    return tiles(session, session.exec(wanted).all(), locale=locale)
 
 
 def tiles(session: Session, found: Sequence[tuple[App, str]], *, locale: str) -> list[Tile]:

@@ -5,7 +5,6 @@ from typing import Any
 
 from caravan.manifest import Manifest, ProductSection
 from sqlalchemy import case, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, delete, select
 
 from marketplace.catalog import channels, meanings, ranking, search
@@ -20,6 +19,7 @@ from marketplace.catalog.models import (
     Use,
 )
 from marketplace.inference.jobs import FORGET_RELEASE
+from marketplace.infra.db import inserting
 from marketplace.infra.jobs import enqueue
 from marketplace.kernel.errors import Conflict
 from marketplace.kernel.ids import AccountId, AppId, ReleaseId
@@ -215,10 +215,9 @@ def count_run(session: Session, app_id: AppId, person_id: AccountId, *, now: dat
     )
     if session.exec(select(App.owner_id).where(App.id == app_id)).one() == person_id:
         return
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    insert = (sqlite if is_sqlite else postgresql).insert(Use)
+    counted = inserting(session, Use).values(app_id=app_id, person_id=person_id, day=day, times=1)
     session.exec(
-        insert.values(app_id=app_id, person_id=person_id, day=day, times=1).on_conflict_do_update(
+        counted.on_conflict_do_update(
             index_elements=["app_id", "person_id", "day"], set_={"times": col(Use.times) + 1}
         )
     )

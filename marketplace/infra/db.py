@@ -12,6 +12,8 @@ from typing import Any
 
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import SessionTransaction
@@ -146,6 +148,15 @@ def normalised(url: str) -> URL:
     if parsed.drivername in {"postgres", "postgresql"}:
         return parsed.set(drivername="postgresql+psycopg")
     return parsed
+
+
+def inserting(session: Session, table: type[SQLModel]) -> Any:
+    """An insert in the words of the session's database, which both know `on_conflict_do_update`.
+
+    SQLAlchemy has no common one, and the two statements share no type.
+    """
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    return (insert_sqlite if is_sqlite else insert_postgresql)(table)
 
 
 class Database:

@@ -62,10 +62,12 @@ def apps(session: Session, developer_id: AccountId, earned_by: EarnedBy) -> list
     return rows
 
 
-def own_app(session: Session, ident: str, developer_id: AccountId) -> App:
-    """One of the developer's apps, locked for a change. Raises: NotYours."""
+def own_app(
+    session: Session, ident: str, developer_id: AccountId, *, is_locked: bool = False
+) -> App:
+    """One of the developer's apps, locked where it is to be changed. Raises: NotYours."""
     wanted = select(App).where(App.ident == ident, App.owner_id == developer_id)
-    app = session.exec(wanted.with_for_update()).first()
+    app = session.exec(wanted.with_for_update() if is_locked else wanted).first()
     if app is None:
         raise NotYours(_("You have no app “%(ident)s”.", ident=ident))
     return app
@@ -75,9 +77,7 @@ def releases(
     session: Session, ident: str, developer_id: AccountId, findings: Findings
 ) -> AppReleases:
     """One of the developer's apps with its versions. Raises: NotYours."""
-    app = session.exec(select(App).where(App.ident == ident, App.owner_id == developer_id)).first()
-    if app is None:
-        raise NotYours(_("You have no app “%(ident)s”.", ident=ident))
+    app = own_app(session, ident, developer_id)
     found = session.exec(
         select(Release).where(Release.app_id == app.id).order_by(col(Release.created_at).desc())
     ).all()

@@ -16,7 +16,7 @@ bp = Blueprint("listing", __name__)
 @developer_only
 def withdraw(ident: str) -> ResponseReturnValue:
     """Take an app out of the store until its developer wants it back."""
-    catalog.withdraw(db(), queries.own_app(db(), ident, actor_id()))
+    catalog.withdraw(db(), queries.own_app(db(), ident, actor_id(), is_locked=True))
     flash(_("It is out of the store."), "success")
     return redirect(url_for("publishing.releases", ident=ident), code=303)
 
@@ -25,6 +25,6 @@ def withdraw(ident: str) -> ResponseReturnValue:
 @developer_only
 def list_again(ident: str) -> ResponseReturnValue:
     """Put an app back that its developer took out."""
-    catalog.list_again(db(), queries.own_app(db(), ident, actor_id()))
+    catalog.list_again(db(), queries.own_app(db(), ident, actor_id(), is_locked=True))
     flash(_("It is in the store again."), "success")
     return redirect(url_for("publishing.releases", ident=ident), code=303)

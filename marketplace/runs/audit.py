@@ -13,6 +13,8 @@ from marketplace.sandbox import grants
 
 VERSION = 1
 SUFFIX = ".audit.jsonl"
+CONTENTS = frozenset({"input", "payload", "answer"})
+UNKNOWN = "unknown"
 
 
 class AuditLogs:
@@ -136,10 +138,6 @@ def for_others(line: Mapping[str, Any]) -> dict[str, Any]:
     if "refused" in shown:
         shown["refused"] = {"code": shown["refused"]["code"]}
     return shown
-
-
-UNKNOWN = "unknown"
-CONTENTS = frozenset({"input", "payload", "answer"})
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:

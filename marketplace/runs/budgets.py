@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, delete, select
 
+from marketplace.infra.db import inserting
 from marketplace.kernel.errors import Limited
 from marketplace.kernel.ids import AccountId, AppId
 from marketplace.kernel.words import noted
@@ -108,10 +107,9 @@ def charge(
     session: Session, all_parties: Sequence[Party], amounts: Amounts, *, now: datetime
 ) -> None:
     """Count what was used for each of them."""
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     for party in all_parties:
         values = {"party_id": party.id, "slot": slot_of(now), **asdict(amounts)}
-        statement: Any = insert(Use).values(**values)
+        statement = inserting(session, Use).values(**values)
         session.exec(
             statement.on_conflict_do_update(
                 index_elements=["party_id", "slot"],

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, validators
 from referencing import Registry
 
 from marketplace.runs.keepable import mended
-from marketplace.web.i18n import format_number
+from marketplace.web.i18n import format_bytes
 from marketplace.web.i18n import gettext as _
 
 # A developer's regular expression could hold the store for hours: the app applies it itself,
@@ -36,7 +36,7 @@ def told(value: Any, field: Mapping[str, Any]) -> str:
     if field.get("writeOnly"):
         return "••••••"
     if field.get("format") == FILE_FORMAT:
-        return f"{value['name']} ({format_number(-(-value['size_bytes'] // 100) / 10)} KB)"
+        return f"{value['name']} ({format_bytes(value['size_bytes'])})"
     match value:
         case bool():
             return _("yes") if value else _("no")

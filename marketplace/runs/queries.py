@@ -19,13 +19,12 @@ from marketplace.kernel.errors import CaravanError
 from marketplace.kernel.ids import AccountId, AppId, OfferId, RunId
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
-from marketplace.publishing.queries import NotYours
+from marketplace.publishing.queries import own_app
 from marketplace.runs import budgets, consent, fields, preferences, timers
 from marketplace.runs.models import ENDED, Run, RunState, Share
 from marketplace.runs.pages import Panel, Receipt, RunRow, RunsPage, SharedPage
 from marketplace.runs.settings import RunSettings
 from marketplace.web.i18n import current_locale
-from marketplace.web.i18n import gettext as _
 
 ROWS_A_PAGE = 20
 FIRST_WORDS = 80
@@ -163,9 +162,7 @@ def of_developer(
     session: Session, ident: str, developer_id: AccountId, *, limit: int
 ) -> list[tuple[Run, Release]]:
     """The newest runs of a developer's app, each with its release. Raises: NotYours."""
-    app = session.exec(select(App).where(App.ident == ident, App.owner_id == developer_id)).first()
-    if app is None:
-        raise NotYours(_("You have no app “%(ident)s”.", ident=ident))
+    app = own_app(session, ident, developer_id)
     found = session.exec(
         select(Run, Release)
         .join(Release, col(Release.id) == col(Run.release_id))

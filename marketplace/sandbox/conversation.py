@@ -126,24 +126,29 @@ class Conversation:
 
         Raises: Refused where too many wait already; Ended where the run is over.
         """
-        with selectors.DefaultSelector() as zygote:
-            zygote.register(self._control, selectors.EVENT_READ)
-            self._is_paused = None
-            self._control.sendall(wire.pack({"t": "pause"}))
-            while self._is_paused is None:
-                self._look_around(zygote, STOP_CHECK_S)
-            if not self._is_paused:
-                raise Refused("form.busy", CROWDED)
-            began = time.monotonic()
-            self._stands_still = True
-            try:
-                later.open()
-                while not later.wait(STOP_CHECK_S):
-                    self._look_around(zygote, 0)
-            finally:
-                self._stands_still = False
-                self._waited_s += time.monotonic() - began
-            self._control.sendall(wire.pack({"t": "resume"}))
+        self._stands_still = True
+        try:
+            with selectors.DefaultSelector() as zygote:
+                zygote.register(self._control, selectors.EVENT_READ)
+                self._wait_for(later, zygote)
+        finally:
+            self._stands_still = False
+
+    def _wait_for(self, later: Later, zygote: selectors.BaseSelector) -> None:
+        self._is_paused = None
+        self._control.sendall(wire.pack({"t": "pause"}))
+        while self._is_paused is None:
+            self._look_around(zygote, STOP_CHECK_S)
+        if not self._is_paused:
+            raise Refused("form.busy", CROWDED)
+        began = time.monotonic()
+        try:
+            later.open()
+            while not later.wait(STOP_CHECK_S):
+                self._look_around(zygote, 0)
+        finally:
+            self._waited_s += time.monotonic() - began
+        self._control.sendall(wire.pack({"t": "resume"}))
 
     def _look_around(self, zygote: selectors.BaseSelector, wait_s: float) -> None:
         self._heed_stop()

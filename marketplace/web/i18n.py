@@ -213,9 +213,9 @@ def format_memory(count: int) -> str:
 
 
 def format_bytes(count: int) -> str:
-    """The size of a file: kB below one megabyte, else MB, with one decimal."""
+    """The size of a file: kB below one megabyte, rounded up, else MB, with one decimal."""
     if count < 1_000_000:
-        return gettext("%(n)s kB", n=format_number(round(count / 1000, 1)))
+        return gettext("%(n)s kB", n=format_number(-(-count // 100) / 10))
     return gettext("%(n)s MB", n=format_number(round(count / 1_000_000, 1)))
 
 

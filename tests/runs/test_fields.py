@@ -153,7 +153,7 @@ def test_what_was_asked_is_told_in_words() -> None:
         "City: Fes · lift: yes · attic: 1",
         "City: Salé",
     ]
-    assert fields.told(file, NESTED["properties"]["notes"]) == "a.txt (3.5 KB)"
+    assert fields.told(file, NESTED["properties"]["notes"]) == "a.txt (3.5 kB)"
     assert fields.told("hush", {"type": "string", "writeOnly": True}) == "••••••"
     assert (fields.told(False, {}), fields.told(2, {})) == ("no", "2")
 

@@ -46,7 +46,7 @@ def test_an_app_reads_the_file_of_its_form(
     run_id = run_of(here, upload(lina, app, "salam, دفتر".encode(), "../My notes.txt"))
     page = lina.get(f"/runs/{run_id}").text
     assert "My notes.txt (text/plain): salam, دفتر" in page
-    assert "My notes.txt (0.1 KB)" in page
+    assert "My notes.txt (0.1 kB)" in page
     assert here.run(run_id).permissions_used == ["files.read"]
     # The value that stands for a file is made by the store; a form cannot write one.
     file_id = here.run(run_id).input["file"]["file"]
