@@ -142,8 +142,8 @@ class Desk:
             )
 
     def _entitled(self, payload: dict[str, Any]) -> bool:
+        product = mended(str(payload.get("product")))
         with self._database.reading() as session:
-            product = str(payload.get("product"))
             return billing.entitled(session, self._grant.person_id, self._grant.app_id, product)
 
     def _write(self, payload: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from marketplace.infra.db import Database
@@ -59,6 +59,7 @@ def desk(empty_database: Database, tmp_path: Path) -> Iterator[Desk]:
 @pytest.mark.fuzz
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(calls=st.lists(CALLS, max_size=6))
+@example(calls=[("billing.entitled", {"product": word}) for word in ("\0", "\ud800")])
 def test_any_call_is_answered_or_refused_and_breaks_nothing(
     desk: Desk, calls: list[tuple[str, dict[str, Any]]]
 ) -> None:
