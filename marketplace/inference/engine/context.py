@@ -14,7 +14,8 @@ type_rows = npt.NDArray[np.float32]
 CONTEXT_GRAIN = 256  # llama.cpp pads a sequence's context to this
 LARGEST_UBATCH = 512
 LEAST_SHARED = 16
-
+# Scores of a step against a whole sequence, for all heads: more would crowd out sequences.
+LARGEST_SCORES_BYTES = 2**29
 
 NO_ROOM = 1  # llama_decode found no cells for the batch, and has changed nothing
 STOPPED = 2  # it was told to stop; cells of the batch may be filled
@@ -46,8 +47,12 @@ class Context:
         slot_tokens: int,
         batch_tokens: int,
         threads: int,
+        is_on_cpu: bool = True,
     ) -> None:
         """Reserve the KV cache; with too little memory, for a third fewer sequences, and so on.
+
+        Args:
+            is_on_cpu: no layer of the model computes elsewhere.
 
         Raises: ModelUnavailable when not even one sequence fits.
         """
@@ -55,7 +60,7 @@ class Context:
         wanted = min(slot_tokens, trained) if slot_tokens else trained
         self._handle: Any = None
         while not self._handle:
-            self._handle = _reserve(model, places, wanted, batch_tokens, threads)
+            self._handle = _reserve(model, places, wanted, batch_tokens, threads, is_on_cpu)
             if self._handle:
                 break
             if places == 1:
@@ -238,7 +243,9 @@ class Context:
         self._batch.logits = self._wants_logits.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
 
 
-def _reserve(model: Model, places: int, slot_tokens: int, batch_tokens: int, threads: int) -> Any:
+def _reserve(
+    model: Model, places: int, slot_tokens: int, batch_tokens: int, threads: int, is_on_cpu: bool
+) -> Any:
     params = llama.llama_context_default_params()
     padded = -(-slot_tokens // CONTEXT_GRAIN) * CONTEXT_GRAIN
     params.n_ctx = places * padded
@@ -249,4 +256,9 @@ def _reserve(model: Model, places: int, slot_tokens: int, batch_tokens: int, thr
     params.n_threads = threads
     params.n_threads_batch = threads
     params.no_perf = True
+    heads = llama.llama_model_n_head(model.handle)
+    scores_bytes = 4 * params.n_ubatch * padded * heads
+    if is_on_cpu and scores_bytes <= LARGEST_SCORES_BYTES:
+        # llama.cpp's flash attention for processors reads a long sequence at half the speed.
+        params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
     return llama.llama_init_from_model(model.handle, params)

@@ -129,6 +129,7 @@ class Engine:
                 slot_tokens=self._wish.sequence_tokens,
                 batch_tokens=max(self._settings.batch_tokens, placement.sequences),
                 threads=self._threads,
+                is_on_cpu=placement.gpu_layers == 0,
             )
         except ModelUnavailable:
             if eyes is not None:
