@@ -39,6 +39,7 @@ class Bench:
     texts: Texts
     threads: int
     has_peer: bool
+    peer_options: tuple[str, ...] = ()
 
     @contextmanager
     def sides(self, shape: Shape) -> Iterator[tuple[Ours, Side | None]]:
@@ -49,7 +50,7 @@ class Bench:
             stack.callback(ours.close)
             theirs = None
             if self.has_peer:
-                theirs = Theirs(shape)
+                theirs = Theirs(shape, *self.peer_options)
                 stack.callback(theirs.close)
             yield ours, theirs
 
@@ -158,6 +159,7 @@ def models(given: Path | None, *, is_quick: bool) -> dict[str, Path]:
 @click.option("--model", type=click.Path(exists=True, path_type=Path), help="A GGUF of your own.")
 @click.option("--threads", type=int, help="Threads of each side; default: as the store's.")
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Only these parts.")
+@click.option("--peer-option", multiple=True, help="An option of llama-server's own, or its value.")
 @click.option("--build/--no-build", default=True, help="Build llama-server when it is missing.")
 def main(
     *,
@@ -166,6 +168,7 @@ def main(
     model: Path | None,
     threads: int | None,
     only: tuple[str, ...],
+    peer_option: tuple[str, ...],
     build: bool,
 ) -> None:
     """Measure our engine beside llama-server."""
@@ -179,6 +182,7 @@ def main(
         texts=Texts(random_llama.words_of(DEMO)),
         threads=threads or max(1, (os.cpu_count() or 2) - 1),
         has_peer=peer.built() is not None,
+        peer_options=peer_option,
     )
     parts = only or PARTS
     chosen = models(model, is_quick=quick)

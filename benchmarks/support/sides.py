@@ -200,9 +200,11 @@ class Theirs:
 
     name = "llama-server"
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, *options: str) -> None:
+        """Start it, with options of its own where they are given."""
         self._peer = peer.run(
             shape.model,
+            *options,
             context=shape.context,
             sequences=shape.sequences,
             threads=shape.threads,
