@@ -60,7 +60,9 @@ class Context:
         wanted = min(slot_tokens, trained) if slot_tokens else trained
         self._handle: Any = None
         while not self._handle:
-            self._handle = _reserve(model, places, wanted, batch_tokens, threads, is_on_cpu)
+            self._handle = _reserve(
+                model, places, wanted, batch_tokens, threads=threads, is_on_cpu=is_on_cpu
+            )
             if self._handle:
                 break
             if places == 1:
@@ -244,7 +246,7 @@ class Context:
 
 
 def _reserve(
-    model: Model, places: int, slot_tokens: int, batch_tokens: int, threads: int, is_on_cpu: bool
+    model: Model, places: int, slot_tokens: int, batch_tokens: int, *, threads: int, is_on_cpu: bool
 ) -> Any:
     params = llama.llama_context_default_params()
     padded = -(-slot_tokens // CONTEXT_GRAIN) * CONTEXT_GRAIN

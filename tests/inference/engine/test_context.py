@@ -13,15 +13,15 @@ AUTO, OFF = llama.LLAMA_FLASH_ATTN_TYPE_AUTO, llama.LLAMA_FLASH_ATTN_TYPE_DISABL
 
 
 @pytest.mark.parametrize(
-    ("is_on_cpu", "heads", "expected"),
+    ("gpu_layers", "heads", "expected"),
     [
-        pytest.param(True, 4, OFF, id="a processor alone"),
-        pytest.param(False, 4, AUTO, id="with a GPU"),
-        pytest.param(True, 2**12, AUTO, id="more scores than there is room for"),
+        pytest.param(0, 4, OFF, id="a processor alone"),
+        pytest.param(1, 4, AUTO, id="with a GPU"),
+        pytest.param(0, 2**12, AUTO, id="more scores than there is room for"),
     ],
 )
 def test_flash_attention_is_left_out_where_it_is_slower(
-    noise: Path, monkeypatch: pytest.MonkeyPatch, is_on_cpu: bool, heads: int, expected: int
+    noise: Path, monkeypatch: pytest.MonkeyPatch, gpu_layers: int, heads: int, expected: int
 ) -> None:
     reserve, chosen = llama.llama_init_from_model, []
 
@@ -33,7 +33,7 @@ def test_flash_attention_is_left_out_where_it_is_slower(
     monkeypatch.setattr(llama, "llama_model_n_head", lambda _model: heads)
     model = Model(noise, gpu_layers=0)
     context = Context(
-        model, places=2, slot_tokens=256, batch_tokens=512, threads=1, is_on_cpu=is_on_cpu
+        model, places=2, slot_tokens=256, batch_tokens=512, threads=1, is_on_cpu=gpu_layers == 0
     )
     context.close()
     model.close()
