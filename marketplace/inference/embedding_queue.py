@@ -1,11 +1,11 @@
-"""Which texts are turned into vectors together: apps take turns, text by text. Pure."""
+"""Which texts are turned into vectors together: apps take turns by what they were given. Pure."""
 
-from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+from marketplace.inference.fairness import FairQueue, Person, charge
 from marketplace.inference.ports import QueueFull
 
 LONGEST_RETRY_S = 60
@@ -25,11 +25,13 @@ class Job:
 
     key: Hashable
     app: str
+    person: str
     texts: tuple[Any, ...]
     submitted_at: float
     begun: int = 0
     begun_at: float | None = None
     computed_s: float = 0.0
+    account: "Person[Job]" = field(init=False)
     vectors: list[tuple[float, ...] | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,8 +66,8 @@ class EmbeddingQueue:
         self._batch_texts = batch_texts
         self._queue_per_app = queue_per_app
         self._queue_total = queue_total
-        self._apps: dict[str, deque[Job]] = {}
-        self._turns: deque[str] = deque()
+        self._queue: FairQueue[Job] = FairQueue()
+        self._jobs: dict[Hashable, Job] = {}
         self._text_s = FIRST_GUESS_S
 
     def computed(self, texts: int, took_s: float) -> None:
@@ -74,17 +76,17 @@ class EmbeddingQueue:
 
     def retry_after_s(self) -> int:
         """When everything that waits now is likely to be done, in whole seconds."""
-        texts = sum(len(job.texts) - job.begun for jobs in self._apps.values() for job in jobs)
+        texts = sum(len(job.texts) - job.begun for job in self._jobs.values())
         return min(LONGEST_RETRY_S, max(1, ceil(texts * self._text_s)))
 
     @property
     def waiting(self) -> int:
         """Requests of which a text has not been handed out."""
-        return sum(map(len, self._apps.values()))
+        return self._queue.waiting
 
     def submit(self, job: Job) -> None:
         """Queue one request behind its app's others. Raises: QueueFull."""
-        of_app = len(self._apps.get(job.app, ()))
+        of_app = self._queue.waiting_of(job.app)
         if of_app >= self._queue_per_app or self.waiting >= self._queue_total:
             retry_after_s = self.retry_after_s()
             raise QueueFull(
@@ -93,43 +95,30 @@ class EmbeddingQueue:
                 retry_after_s=retry_after_s,
                 rule="llm.queue",
             )
-        if job.app not in self._apps:
-            self._apps[job.app] = deque()
-            self._turns.append(job.app)
-        self._apps[job.app].append(job)
+        job.account = self._queue.person(job.app, job.person, weight=1.0)
+        self._queue.push(job.account, job.key, job)
+        self._jobs[job.key] = job
 
     def withdraw(self, key: Hashable) -> Job | None:
         """Take a request out of the queue. Returns: the request, if it still waited there."""
-        for app, jobs in self._apps.items():
-            for job in jobs:
-                if job.key == key:
-                    jobs.remove(job)
-                    if not jobs:
-                        self._drop(app)
-                    return job
-        return None
+        job = self._jobs.pop(key, None)
+        if job is not None:
+            self._queue.remove(job.account, key)
+        return job
 
     def take(self) -> type_batch:
         """The next texts to compute together, as (request, position of the text)."""
         batch: type_batch = []
         room = self._batch_tokens
-        while self._turns and len(batch) < self._batch_texts:
-            app = self._turns[0]
-            job = self._apps[app][0]
+        while len(batch) < self._batch_texts and (job := self._queue.first()):
             size = len(job.texts[job.begun])
             # The next in turn begins the next batch rather than being overtaken.
             if size > room:
                 break
             room -= size
+            charge(job.account, size)
             batch.append((job, job.begun))
             job.begun += 1
-            self._turns.rotate(-1)
             if job.begun == len(job.texts):
-                self._apps[app].popleft()
-                if not self._apps[app]:
-                    self._drop(app)
+                self.withdraw(job.key)
         return batch
-
-    def _drop(self, app: str) -> None:
-        del self._apps[app]
-        self._turns.remove(app)

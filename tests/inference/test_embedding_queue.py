@@ -1,4 +1,4 @@
-"""Which texts are computed together: apps take turns, and every text exactly once."""
+"""Which texts are computed together: whoever was given least is next, every text once."""
 
 import pytest
 from hypothesis import given
@@ -19,8 +19,8 @@ def make_queue(**given: int) -> EmbeddingQueue:
     return EmbeddingQueue(**wanted)
 
 
-def make_job(key: object, app: str = "a", *sizes: int) -> Job:
-    return Job(key, app, tuple(range(size) for size in sizes or (1,)), submitted_at=0.0)
+def make_job(key: object, app: str = "a", *sizes: int, person: str = "p") -> Job:
+    return Job(key, app, person, tuple(range(size) for size in sizes or (1,)), submitted_at=0.0)
 
 
 def drain(queue: EmbeddingQueue) -> list[list[tuple[object, int]]]:
@@ -36,6 +36,17 @@ def test_apps_take_turns_text_by_text() -> None:
     queue.submit(make_job(2, "b", 1))
     queue.submit(make_job(3, "a"))
     assert drain(queue) == [[(1, 0), (2, 0), (1, 1)], [(1, 2), (3, 0)]]
+
+
+def test_apps_and_then_people_are_given_the_same_tokens_not_the_same_number_of_texts() -> None:
+    queue = make_queue(batch_texts=1)
+    queue.submit(make_job("long", "a", *(5,) * 4))
+    queue.submit(make_job("short", "b", *(1,) * 12))
+    queue.submit(make_job("other", "b", *(1,) * 12, person="q"))
+    order = [key for [(key, _index)] in drain(queue)]
+    upto = order[: order.index("long", order.index("long") + 1)]
+    assert len(upto) - 1 == 5  # five tokens of b's beside five of a's
+    assert abs(upto.count("short") - upto.count("other")) <= 1
 
 
 def test_a_text_that_does_not_fit_begins_the_next_batch() -> None:

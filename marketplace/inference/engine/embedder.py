@@ -148,7 +148,9 @@ class Embedder:
                 )
             texts.append(tokens)
         with self._changed:
-            self._queue.submit(Job(key, embedding.app, tuple(texts), self._clock()))
+            self._queue.submit(
+                Job(key, embedding.app, embedding.person, tuple(texts), self._clock())
+            )
             if self._thread is None:
                 self._thread = Thread(target=self._live, name="embed", daemon=True)
                 self._thread.start()
