@@ -58,6 +58,7 @@ from marketplace.runs import views_api as api_views
 from marketplace.runs import views_audit as audit_views
 from marketplace.runs import views_consent as consent_views
 from marketplace.runs import views_developer as developer_views
+from marketplace.runs import views_repeating as repeating_views
 from marketplace.runs import views_settings as settings_views
 from marketplace.runs import views_shares as shares_views
 from marketplace.runs import wishes
@@ -217,12 +218,14 @@ def create_app(settings: Settings, sandbox: Sandbox | None = None) -> Flask:
     app.register_blueprint(billing_views.bp)
     app.register_blueprint(ads_views.bp)
     starter = Starter(executor, files, settings.runs, secrets)
-    app.register_blueprint(
-        runs_views.blueprint(database, logs, executor.questions, starter, streams)
-    )
-    app.register_blueprint(shares_views.bp)
-    app.register_blueprint(api_views.blueprint(starter))
-    app.register_blueprint(audit_views.blueprint(audits))
+    for room in (
+        runs_views.blueprint(database, logs, executor.questions, starter, streams),
+        shares_views.bp,
+        repeating_views.blueprint(starter),
+        api_views.blueprint(starter),
+        audit_views.blueprint(audits),
+    ):
+        app.register_blueprint(room)
     app.register_blueprint(
         developer_views.blueprint(database, engine, audits, store, settings.runs, streams=streams)
     )

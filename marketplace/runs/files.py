@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from marketplace.kernel.errors import Limited
 from marketplace.kernel.ids import AccountId, RunId
@@ -75,12 +75,19 @@ class RunFiles:
         self, person_id: AccountId, run_id: RunId, file_id: str, offset: int, length: int
     ) -> tuple[bytes, int]:
         """Some bytes of a run's file, and how many it has in all. Raises: FileNotFoundError."""
-        path = self._root / str(person_id) / str(run_id) / file_id
+        path = self._path(person_id, run_id, file_id)
         size = path.stat().st_size
         with path.open("rb") as file:
             # No disk can seek as far as an app can count.
             file.seek(min(offset, size))
             return file.read(length), size
+
+    def opened(self, person_id: AccountId, run_id: RunId, file_id: str) -> IO[bytes]:
+        """A run's file, to be read from its beginning. Raises: FileNotFoundError."""
+        return self._path(person_id, run_id, file_id).open("rb")
+
+    def _path(self, person_id: AccountId, run_id: RunId, file_id: str) -> Path:
+        return self._root / str(person_id) / str(run_id) / file_id
 
     def of_person(self, person_id: AccountId) -> Iterator[tuple[str, Path]]:
         """The run and the path of every file of one person that is still here."""

@@ -154,6 +154,8 @@ class RunPage:
     Args:
         share: the link under which others see it, or None.
         hour: what of this hour the person has used, the most first.
+        again_url: where the same is run once more, and `edit_url`: its filled form; "" where the
+            app is not in the store any more.
     """
 
     run: Run
@@ -169,6 +171,7 @@ class RunPage:
     events_url: str
     stop_url: str
     again_url: str
+    edit_url: str
     has_settings: bool
 
 

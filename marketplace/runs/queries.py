@@ -20,7 +20,7 @@ from marketplace.kernel.ids import AccountId, AppId, OfferId, RunId
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
 from marketplace.publishing.queries import own_app
-from marketplace.runs import budgets, consent, fields, preferences, timers
+from marketplace.runs import budgets, consent, fields, preferences, repeating, timers
 from marketplace.runs.models import ENDED, Run, RunState, Share
 from marketplace.runs.pages import Panel, Receipt, RunRow, RunsPage, SharedPage
 from marketplace.runs.settings import RunSettings
@@ -48,7 +48,10 @@ def panel(
     actions = wording.actions(release, locale=current_locale()) if release else []
     manifest = wording.manifest(release, locale=current_locale()) if release else {}
     run = session.get(Run, again) if again else None
-    earlier = run if run and (run.person_id, run.app_id) == (person_id, app.id) else None
+    is_theirs = run is not None and (run.person_id, run.app_id) == (person_id, app.id)
+    # A later release may do without the action.
+    is_known = run is not None and run.action in {each["name"] for each in actions}
+    earlier = run if is_theirs and is_known else None
     items = consent.items_of(manifest) if release else {}
     missing = consent.missing(session, person_id, app.id, manifest) if release else {}
     known = preferences.known(session, vault, person_id, app.id, manifest)
@@ -57,7 +60,7 @@ def panel(
         app=app,
         actions=actions,
         chosen=earlier.action if earlier else first,
-        values=earlier.input if earlier else {},
+        values=_fillable(session, earlier) if earlier else {},
         asks=consent.asked(missing),
         allow=consent.COMMA.join(missing),
         is_widened=0 < len(missing) < len(items),
@@ -171,6 +174,12 @@ def of_developer(
         .limit(limit)
     ).all()
     return list(found)
+
+
+def _fillable(session: Session, run: Run) -> Mapping[str, Any]:
+    schema = action_of(session, run, locale=current_locale())["input_schema"]
+    values: Mapping[str, Any] = repeating.fillable(run.input, schema)
+    return values
 
 
 def _first_words(run: Run) -> str:

@@ -10,7 +10,7 @@ from marketplace.inference.ports import EngineStatus
 from marketplace.infra.vault import Vault
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.errors import Invalid
-from marketplace.runs import service, wishes
+from marketplace.runs import repeating, service, uploads, wishes
 from marketplace.runs.executor import Executor
 from marketplace.runs.files import RunFiles
 from marketplace.runs.models import Run
@@ -79,6 +79,24 @@ class Starter:
         )
         after_commit(lambda: self.executor.start(run.id, has_page=has_page))
         return run
+
+    def again(self, app: App, run: Run, *, engine: EngineStatus) -> Run:
+        """Start what an earlier run of this person was given once more, checked as any run is.
+
+        Args:
+            app: the run's, which is in the store.
+        Raises: what `start` raises; BadInput also where something of it is kept no longer.
+        """
+        before = schema_of(db().get_one(Release, run.release_id), run.action)
+        now = schema_of(release_of(app), run.action)
+        most_bytes = self.settings.file_bytes
+        with repeating.taken(
+            run, self.files, before=before, now=now, most_bytes=most_bytes
+        ) as taken:
+            values = uploads.with_files(run.input, now, taken)
+            return self.start(
+                app, run.action, values, taken, allowed=(), engine=engine, has_page=True
+            )
 
 
 def release_of(app: App) -> Release | None:

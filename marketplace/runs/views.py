@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from marketplace.catalog import queries as catalog
 from marketplace.catalog import wording
-from marketplace.catalog.models import Release
+from marketplace.catalog.models import AppState, Release
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import RunId
@@ -179,6 +179,7 @@ def _page(run: Run, question: QuestionForm | None, settings: RunSettings) -> Run
     app, name = catalog.app_and_name(db(), run.app_id, locale=current_locale())
     release = db().get_one(Release, run.release_id)
     action = queries.action_of(db(), run, locale=current_locale())
+    is_listed = app.state is AppState.LISTED
     return RunPage(
         run=run,
         app=app,
@@ -192,6 +193,9 @@ def _page(run: Run, question: QuestionForm | None, settings: RunSettings) -> Run
         question=None if run.has_ended else question,
         events_url=url_for("runs.events", run_id=run.id),
         stop_url=url_for("runs.stop", run_id=run.id),
-        again_url=url_for("catalog.app", ident=app.ident, again=str(run.id)) + "#run",
+        again_url=url_for("repeating.again", run_id=run.id) if is_listed else "",
+        edit_url=url_for("catalog.app", ident=app.ident, again=str(run.id)) + "#run"
+        if is_listed
+        else "",
         has_settings=preferences.is_asked(release.manifest),
     )

@@ -4,8 +4,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
-from flask import Flask
+from flask import Flask, request
 from sqlmodel import Session
 from werkzeug.serving import make_server
 
@@ -19,6 +20,7 @@ from marketplace.runs import (
     views,
     views_audit,
     views_consent,
+    views_repeating,
     views_settings,
     views_shares,
 )
@@ -110,7 +112,10 @@ def _pages(here: Stage) -> Flask:
     def panel_for(session: Session, app: App, release: Release | None) -> Panel:
         person = actor()
         person_id = person.id if person else None
-        return queries.panel(session, app, release, VAULT, person_id=person_id, unavailable=None)
+        again = request.args.get("again", type=UUID)
+        return queries.panel(
+            session, app, release, VAULT, person_id=person_id, unavailable=None, again=again
+        )
 
     return make_store(
         here.database,
@@ -122,6 +127,7 @@ def _pages(here: Stage) -> Flask:
         views_consent.blueprint(here.executor),
         views_settings.blueprint(VAULT),
         views_shares.bp,
+        views_repeating.blueprint(here.starter),
         publishing__portal="/portal/",
         reports__form="/apps/<ident>/report",
         billing__checkout="/checkout/<product_id>",

@@ -19,6 +19,7 @@ from marketplace.runs import (
     views_api,
     views_audit,
     views_consent,
+    views_repeating,
     views_settings,
     views_shares,
 )
@@ -57,6 +58,7 @@ def app(here: Stage) -> Flask:
         views_consent.blueprint(here.executor),
         views_settings.blueprint(VAULT),
         views_shares.bp,
+        views_repeating.blueprint(here.starter),
         publishing__portal="/portal/",
         reports__form="/apps/<ident>/report",
         billing__checkout="/checkout/<product_id>",

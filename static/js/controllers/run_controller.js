@@ -3,7 +3,7 @@
  * Needs on the stage: data-events-url, data-stop-url and the data-label-* words of its status.
  * Needs inside: [data-run-output], [data-run-status-text], [data-run-live], the bar
  * [data-run-progress] with its [data-run-progress-text], and the form [data-run-stop]. A receipt
- * goes to the page's [data-run-receipt], or below the output.
+ * goes to the page's [data-run-receipt], or below the output; [data-run-again] is shown then.
  * A form in the middle of a run comes into [data-run-question], whose value is its number.
  * The browser resumes a lost stream by itself with Last-Event-ID, so nothing comes twice.
  */
@@ -76,6 +76,7 @@ export default function connect(stage) {
     progress.remove();
     question.remove();
     document.removeEventListener("keydown", stopOnEscape);
+    document.querySelector("[data-run-again]")?.removeAttribute("hidden");
     say(label({ failed: "Failed", stopped: "Stopped" }[state] ?? "Done"));
     announcer.finish(status.textContent);
   }
