@@ -7,21 +7,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from marketplace.accounts import passwords, service
+from marketplace.accounts import service
 from marketplace.accounts.models import Account
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
-from tests.factories.accounts import PASSWORD, cheap_hash, make_account, make_session, make_token
+from tests.factories.accounts import PASSWORD, make_account, make_session, make_token
 from tests.factories.pages import make_store
 
+pytestmark = pytest.mark.usefixtures("cheap_hashing")
+
 TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]{64})"')
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real hashes take 150 ms each; `test_passwords` looks at those."""
-    monkeypatch.setattr(passwords, "hashed", cheap_hash)
-    monkeypatch.setattr(passwords, "_nobodys_hash", lambda: cheap_hash("nobody"))
 
 
 @pytest.fixture(scope="module")

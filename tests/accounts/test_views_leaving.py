@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlmodel import Session, select
 
-from marketplace.accounts import closing, jobs, passwords, views_leaving
+from marketplace.accounts import closing, jobs, views_leaving
 from marketplace.accounts.closing import Hindrance
 from marketplace.accounts.exports import Exports
 from marketplace.accounts.models import Account, AccountSession, DataExport, ExportState
@@ -21,8 +21,10 @@ from marketplace.infra.db import Database
 from marketplace.infra.jobs import Job, JobContext, Worker
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId
-from tests.factories.accounts import PASSWORD, cheap_hash, make_session, make_token
+from tests.factories.accounts import PASSWORD, make_session, make_token
 from tests.factories.pages import make_store, send, sign_in
+
+pytestmark = pytest.mark.usefixtures("cheap_hashing")
 
 DATA, FILE, CLOSE = "/accounts/data", "/accounts/data/file", "/accounts/close"
 
@@ -44,11 +46,6 @@ def app(database: Database, made: Exports) -> Flask:
     """Made once: compiling its templates takes longer than the tests."""
     notes = [lambda *_: ["The store owes you $3.00."]]
     return make_store(database, views_leaving.blueprint(made, [unsettled], notes))
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_nobodys_hash", lambda: cheap_hash("nobody"))
 
 
 @pytest.fixture

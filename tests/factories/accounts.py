@@ -14,6 +14,7 @@ from marketplace.kernel.ids import new_id
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PASSWORD = "a quiet caravan at dusk"
+OPERATOR = {"email": "o@example.org", "name": "Omar", "password": PASSWORD}
 VISITOR = Visitor(address="192.0.2.7", user_agent="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")
 
 
