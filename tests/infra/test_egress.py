@@ -1,118 +1,24 @@
 """The way out: only to allowed names, only to public addresses, never twice looked up."""
 
 import socket
-import ssl
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.infra.egress import (
-    BadRequest,
-    Egress,
-    EgressSettings,
-    Request,
-    Secret,
-    SecretElsewhere,
-    is_allowed,
-    is_public,
-)
+from marketplace.infra.egress import Egress, EgressSettings, Request, is_allowed, is_public
 from marketplace.kernel.errors import CaravanError
+from tests.infra.small_internet import ALLOW, PUBLIC, Net, Site
 
-PUBLIC = "93.184.215.14"
-ALLOW = ("example.org", "*.example.net")
 HIDDEN = [
     "127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254",
     "100.64.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1",
     "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
     "64:ff9b::7f00:1", "2002:7f00:1::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1",
 ]  # fmt: skip
-
-
-class Site(BaseHTTPRequestHandler):
-    """A web site on loopback that answers by path."""
-
-    seen: ClassVar[list[tuple[str, str, dict[str, str], bytes]]] = []
-
-    def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.seen.append((self.command, self.path, headers, body))
-        path, _, after = self.path.partition("?")
-        self.send_response(302 if path == "/hop" else 200)
-        if path == "/hop":
-            self.send_header("Location", after)
-        self.send_header("X-Kind", "site")
-        if path == "/echo":
-            self.send_header("X-Echo", headers.get("authorization", ""))
-        self.end_headers()
-        if path == "/drip":
-            self._drip()
-        elif path == "/echo":
-            self.wfile.write(headers.get("authorization", "").encode())
-        elif path != "/hop":
-            self.wfile.write(b"x" * 2000 if path == "/long" else b"hello")
-
-    def _drip(self) -> None:
-        try:
-            while True:
-                self.wfile.write(b"x")
-                time.sleep(0.02)
-        except OSError:
-            return
-
-    do_POST = do_GET  # noqa: N815  (the server's own name for it)
-
-    def log_message(self, *_: Any) -> None:
-        """Tests are quiet."""
-
-
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-
-
-class Net:
-    """Names and connections of a small internet, all of which end at the site."""
-
-    def __init__(self, port: int, names: dict[str, list[Sequence[str]]] | None = None) -> None:
-        self.port = port
-        self.names = names or {}
-        self.reached: list[tuple[str, int]] = []
-        Site.seen.clear()
-        limits = EgressSettings(timeout_s=0.8, response_bytes=1024, request_bytes=100)
-        self.egress = Egress(limits, resolve=self.resolve, connect=self.connect)
-
-    def resolve(self, host: str, port: int) -> Sequence[str]:
-        answers = self.names.get(host, [[PUBLIC]])
-        return answers.pop(0) if len(answers) > 1 else answers[0]
-
-    def connect(self, address: str, port: int, timeout_s: float) -> socket.socket:
-        self.reached.append((address, port))
-        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)
-
-    def rule(self, url: str, method: str = "GET", **given: Any) -> str:
-        with pytest.raises(CaravanError) as refused:
-            self.egress.fetch(Request(method, url, **given), allow=ALLOW)
-        assert refused.value.message.endswith(".")
-        return refused.value.rule or ""
 
 
 def test_an_allowed_page_is_fetched(port: int) -> None:
@@ -302,124 +208,3 @@ def test_a_host_that_is_not_there_is_told(port: int) -> None:
     net = Net(port)
     net.egress = Egress(EgressSettings(), resolve=nowhere, connect=net.connect)
     assert net.rule("http://example.org/") == "http.no-host"
-
-
-@pytest.fixture
-def secure_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A site that speaks TLS and is trusted as example.org."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "example.org")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("example.org")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path / "site.pem"
-    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    written = certificate.public_bytes(serialization.Encoding.PEM)
-    pem.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain) + written)
-    ours = ssl.create_default_context(cafile=str(pem))
-    monkeypatch.setattr(ssl, "create_default_context", lambda: ours)
-    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    theirs.load_cert_chain(pem)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.daemon_threads = True
-    server.socket = theirs.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-
-
-def test_an_answer_has_an_end_behind_tls_too(secure_port: int) -> None:
-    net = Net(secure_port)
-    answer = net.egress.fetch(Request("GET", "https://example.org/"), allow=ALLOW)
-    assert answer.body == b"hello"
-    began = time.monotonic()
-    assert net.rule("https://example.org/drip") == "http.timeout"
-    assert time.monotonic() - began < 5
-
-
-def test_a_host_that_does_not_speak_tls_is_told(port: int) -> None:
-    assert Net(port).rule("https://example.org/") == "http.unreachable"
-
-
-TOKEN = Secret("{{secret:token}}", "hunter2", "Authorization", "example.org")
-
-
-class Plain:
-    """Stands for TLS: the site on loopback has no certificate."""
-
-    def wrap_socket(self, sock: socket.socket, **_: object) -> socket.socket:
-        return sock
-
-
-@pytest.fixture
-def net(port: int, monkeypatch: pytest.MonkeyPatch) -> Net:
-    monkeypatch.setattr(ssl, "create_default_context", Plain)
-    return Net(port)
-
-
-def sent(net: Net, url: str, **given: Any) -> Any:
-    return net.egress.fetch(Request("GET", url, **given), allow=ALLOW, secrets=[TOKEN])
-
-
-def test_a_secret_goes_in_its_header_to_its_host(net: Net) -> None:
-    sent(net, "https://example.org/", headers={"authorization": "Bearer {{secret:token}}"})
-    assert Site.seen[0][2]["authorization"] == "Bearer hunter2"
-
-
-@pytest.mark.parametrize(
-    ("url", "headers"),
-    [
-        ("https://a.example.net/", {"Authorization": "{{secret:token}}"}),
-        ("http://example.org/", {"Authorization": "{{secret:token}}"}),
-        ("https://example.org/", {"X-Other": "{{secret:token}}"}),
-        ("https://example.org/?q={{secret:token}}", {}),
-        ("https://example.org/%7B%7Bsecret:token%7D%7D", {}),
-    ],
-)
-def test_a_secret_goes_nowhere_else(net: Net, url: str, headers: dict[str, str]) -> None:
-    with pytest.raises(SecretElsewhere) as refused:
-        sent(net, url, headers=headers)
-    assert refused.value.rule == "http.secret"
-    assert "hunter2" not in refused.value.message
-    assert Site.seen == []
-
-
-def test_a_placeholder_in_a_body_or_of_another_app_stays_what_it_is(net: Net) -> None:
-    headers = {"Authorization": "{{secret:other}}"}
-    sent(net, "https://example.org/", headers=headers, body=b"{{secret:token}}")
-    assert Site.seen[0][2]["authorization"] == "{{secret:other}}"
-    assert Site.seen[0][3] == b"{{secret:token}}"
-
-
-def test_a_secret_does_not_follow_a_redirect_away(net: Net) -> None:
-    headers = {"Authorization": "{{secret:token}}"}
-    for target in ("https://a.example.net/", "http://example.org/"):
-        Site.seen.clear()
-        sent(net, f"https://example.org/hop?{target}", headers=headers)
-        assert [seen[2].get("authorization") for seen in Site.seen] == ["hunter2", None]
-    Site.seen.clear()
-    sent(net, "https://example.org/hop?/", headers=headers)
-    assert [seen[2].get("authorization") for seen in Site.seen] == ["hunter2", "hunter2"]
-
-
-def test_an_app_does_not_see_a_secret_that_is_said_back(net: Net) -> None:
-    answer = sent(net, "https://example.org/echo", headers={"Authorization": "{{secret:token}}"})
-    assert answer.body == b"{{secret:token}}"
-    assert answer.headers["x-echo"] == "{{secret:token}}"
-
-
-def test_a_secret_that_would_be_two_headers_is_not_sent_nor_told(net: Net) -> None:
-    broken = Secret(TOKEN.placeholder, "hunter2\r\nHost: inside", TOKEN.header, TOKEN.host)
-    request = Request("GET", "https://example.org/", {"Authorization": TOKEN.placeholder})
-    with pytest.raises(BadRequest) as refused:
-        net.egress.fetch(request, allow=ALLOW, secrets=[broken])
-    assert refused.value.rule == "http.header"
-    assert "hunter2" not in refused.value.message
-    assert Site.seen == []
-    assert "hunter2" not in repr(broken)
