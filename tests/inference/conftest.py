@@ -1,14 +1,17 @@
-"""Tiny models on disk, and engine processes that are ended with the test."""
+"""Tiny models on disk, and hosts and engine processes that are ended with the test."""
 
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from marketplace.inference import seats as seats_module
 from marketplace.inference.client import EngineClient
 from tests.inference.engines import EngineProcess, make_generation, start_engine
+from tests.inference.hosts import MIB, EngineOfTests, World
 from tests.inference.tiny_models import write_alphabet, write_noise
 
 type_start = Callable[..., EngineProcess]
@@ -73,3 +76,19 @@ def client(noise_engine: EngineProcess) -> Iterator[EngineClient]:
     client = EngineClient(noise_engine.socket)
     yield client
     client.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Hosts over engines that do nothing by themselves; they are closed with the test."""
+    world = World(tmp_path)
+    world.may_load.set()
+    package = SimpleNamespace(
+        Engine=lambda path, _settings, emit, _blobs, projector: EngineOfTests(world, path, emit)
+    )
+    monkeypatch.setattr(seats_module, "import_module", lambda _name: package)
+    monkeypatch.setattr(seats_module.Seat, "needed_bytes", lambda _seat: 100 * MIB)
+    yield world
+    world.may_load.set()
+    for host in world.hosts:
+        host.close()

@@ -1,148 +1,25 @@
-"""The host chooses, loads and unloads models, and knows honest work from a thread that hangs."""
+"""The host chooses, loads and unloads models, and hands each request to one."""
 
-import time
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Hashable
+from dataclasses import replace
 from threading import Event
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from marketplace.inference import host as host_module
-from marketplace.inference import seats as seats_module
-from marketplace.inference.host import MEND_AFTER_S, EngineHost
-from marketplace.inference.pace import SLOWEST_TOKEN_S, STUCK_S, late_at
 from marketplace.inference.placement import Room
 from marketplace.inference.ports import (
     Embedding,
-    EngineStatus,
     Finished,
     ModelUnavailable,
     QueueFull,
     Usage,
     Wants,
 )
-from marketplace.inference.settings import InferenceSettings
-from marketplace.inference.shelf import ModelFile
 from marketplace.kernel.errors import CaravanError, Invalid, Limited
 from tests.inference.engines import make_generation
-
-MIB = 2**20
-
-
-@dataclass
-class World:
-    """Engines that do nothing by themselves, over files that exist; and what they were told."""
-
-    folder: Path
-    files: list[ModelFile] = field(default_factory=list)
-    engines: dict[str, "EngineOfTests"] = field(default_factory=dict)
-    may_load: Event = field(default_factory=Event)
-    crashed: Event = field(default_factory=Event)
-    events: list[tuple[Hashable, Any]] = field(default_factory=list)
-    hosts: list[EngineHost] = field(default_factory=list)
-
-    def put(self, name: str, *roles: str, context: int = 4096) -> None:
-        """Lay a model on the shelf."""
-        path = self.folder / f"{name}.gguf"
-        path.touch()
-        self.files.append(ModelFile(name, name.title(), path, roles, context))
-
-    def host(self, **given: Any) -> EngineHost:
-        """A started host over the shelf."""
-        host = EngineHost(
-            lambda: tuple(self.files),
-            InferenceSettings(**given),
-            self.events.extend,
-            self.crashed.set,
-        )
-        self.hosts.append(host)
-        host.start()
-        return host
-
-    def states(self, host: EngineHost) -> dict[str, str]:
-        """Model → its state, once everything the host was asked is done."""
-        for _ in range(2):  # what a load was waited for is handed on by a second task
-            host._intake.submit(lambda: None).result(10)
-        return {model.name: model.state for model in host.status().models}
-
-
-class EngineOfTests:
-    """Takes requests and answers them when told to."""
-
-    def __init__(self, world: World, path: Path, emit: Callable[[list[Any]], None]) -> None:
-        assert world.may_load.wait(10)
-        self.emit = emit
-        self.taken: list[Hashable] = []
-        self.cancelled: list[Hashable] = []
-        self.forgotten: list[str] = []
-        self.late_at: float | None = None
-        self.has_stopped = Event()
-        world.engines[path.stem] = self
-
-    def run(self) -> None:
-        self.has_stopped.wait(10)
-
-    def stop(self) -> None:
-        self.has_stopped.set()
-
-    def submit(self, key: Hashable, _request: object) -> None:
-        self.taken.append(key)
-
-    embed = submit
-
-    def cancel(self, key: Hashable) -> None:
-        self.cancelled.append(key)
-
-    def forget(self, release: str) -> None:
-        self.forgotten.append(release)
-
-    def finish(self, key: Hashable) -> None:
-        self.emit([(key, Finished("stop", Usage(), "model"))])
-
-    def status(self) -> EngineStatus:
-        return EngineStatus(ready=True, context=4096, gpu_bytes=0, ram_bytes=100 * MIB)
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    world = World(tmp_path)
-    world.may_load.set()
-    package = SimpleNamespace(
-        Engine=lambda path, _settings, emit, _blobs, projector: EngineOfTests(world, path, emit)
-    )
-    monkeypatch.setattr(seats_module, "import_module", lambda _name: package)
-    monkeypatch.setattr(seats_module.Seat, "needed_bytes", lambda _seat: 100 * MIB)
-    yield world
-    world.may_load.set()
-    for host in world.hosts:
-        host.close()
-
-
-def wait_for(world: World, host: EngineHost, **states: str) -> None:
-    """Returns once these models are in these states."""
-    deadline = time.monotonic() + 10
-    while not states.items() <= world.states(host).items():
-        assert time.monotonic() < deadline, world.states(host)
-
-
-def wait_taken(world: World, model: str, *keys: str) -> None:
-    """Returns once an engine has exactly these requests; a loaded one gets them a moment later."""
-    deadline = time.monotonic() + 10
-    while world.engines[model].taken != list(keys):
-        assert time.monotonic() < deadline, world.engines[model].taken
-
-
-def small(key: str) -> Any:
-    return make_generation(wants=Wants(small=True), request_id=key)
-
-
-def error_of(world: World, key: Hashable) -> CaravanError:
-    [error] = [event for known, event in world.events if known == key]
-    assert isinstance(error, CaravanError)
-    return error
+from tests.inference.hosts import MIB, World, error_of, small, wait_for, wait_taken
 
 
 def test_the_default_is_loaded_at_once_and_another_when_it_is_asked_for(world: World) -> None:
@@ -284,37 +161,6 @@ def test_without_any_model_the_reason_is_the_answer(world: World) -> None:
     assert "Add one with `marketplace models add`" in (host.status().why_not or "")
 
 
-def test_a_step_that_never_ends_is_noticed(world: World) -> None:
-    world.put("large", "default")
-    host = world.host()
-    wait_for(world, host, large="loaded")
-    world.engines["large"].late_at = late_at(100.0, 256)
-    assert not host.is_stuck(100.0 + STUCK_S + 256 * SLOWEST_TOKEN_S)
-    assert host.is_stuck(100.1 + STUCK_S + 256 * SLOWEST_TOKEN_S)
-    world.engines["large"].late_at = None
-    assert not host.is_stuck(1000.0)
-
-
-def test_a_request_whose_preparation_never_ends_is_noticed(world: World) -> None:
-    entered, leave = Event(), Event()
-
-    def hang(*_: object) -> None:
-        entered.set()
-        leave.wait(10)
-
-    world.put("large", "default")
-    host = world.host()
-    wait_for(world, host, large="loaded")
-    world.engines["large"].submit = hang  # type: ignore[method-assign]  # a bug of ours
-    host.submit("key", make_generation())
-    assert entered.wait(10)
-    assert not host.is_stuck(time.monotonic())
-    assert host.is_stuck(time.monotonic() + STUCK_S + 1)
-    leave.set()
-    world.states(host)
-    assert not host.is_stuck(time.monotonic() + STUCK_S + 1)
-
-
 def test_a_wish_to_stop_waits_for_nobodys_preparation(world: World) -> None:
     entered, leave = Event(), Event()
 
@@ -355,45 +201,6 @@ def test_one_app_cannot_fill_what_waits_to_be_prepared(world: World) -> None:
         host.submit("too many", make_generation())
     host.submit("other", make_generation(app="caravan.other"))
     leave.set()
-
-
-def test_a_model_that_could_not_be_loaded_is_tried_again(world: World) -> None:
-    world.put("large", "default")
-    world.files[0].path.unlink()
-    host = world.host()
-    wait_for(world, host, large="broken")
-    world.files[0].path.touch()
-    host.look_around()
-    assert world.states(host) == {"large": "broken"}
-    host._seats[world.files[0].path].broken_at -= MEND_AFTER_S + 1
-    host.look_around()
-    wait_for(world, host, large="loaded")
-
-
-def test_a_request_that_trips_over_a_bug_is_answered_and_the_next_one_too(world: World) -> None:
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError
-
-    world.put("large", "default")
-    host = world.host()
-    wait_for(world, host, large="loaded")
-    world.engines["large"].submit = fail  # type: ignore[method-assign]  # a bug of ours
-    for key in (1, 2):
-        host.submit(key, make_generation())
-    world.states(host)
-    assert [type(error_of(world, key)) for key in (1, 2)] == [ModelUnavailable] * 2
-
-
-def test_a_decode_thread_that_dies_is_reported(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def die(_engine: EngineOfTests) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(EngineOfTests, "run", die)
-    world.put("large", "default")
-    world.host()
-    assert world.crashed.wait(10)
 
 
 def test_a_release_that_is_gone_is_forgotten_by_every_loaded_model(world: World) -> None:
