@@ -18,12 +18,12 @@ def test_less_memory_than_wanted_gives_fewer_sequences(
     context = import_module("marketplace.inference.engine.context")
     reserve = context._reserve
 
-    def small(model: Any, places: int, *rest: int) -> Any:
-        return reserve(model, places, *rest) if places <= 2 else None
+    def small(model: Any, places: int, *rest: int, **named: Any) -> Any:
+        return reserve(model, places, *rest, **named) if places <= 2 else None
 
     monkeypatch.setattr(context, "_reserve", small)
     assert bench(noise, max_sequences=8).engine.status().max_sequences == 2
-    monkeypatch.setattr(context, "_reserve", lambda *_: None)
+    monkeypatch.setattr(context, "_reserve", lambda *_, **__: None)
     with pytest.raises(ModelUnavailable, match="not enough memory for a context of 4096"):
         bench(noise)
 
