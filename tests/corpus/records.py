@@ -1,8 +1,7 @@
 """A store in which strangers have written every payload into every field that keeps a text."""
 
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -30,22 +29,18 @@ from marketplace.infra.jobs import Job, JobState
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, RunId
 from marketplace.review.models import AppReport, CheckResult
-from marketplace.runs.audit import AuditLogs
-from marketplace.runs.events import EventLogs
 from marketplace.runs.models import Consent, Preferences, RunState, StopReason, Timer
-from marketplace.runs.questions import Question, Questions
-from tests.corpus.forms import output, schema
+from tests.corpus.forms import output
+from tests.corpus.manifests import IDENT, action, manifest, waiting_manifest
 from tests.corpus.payloads import Strangers
+from tests.corpus.run_files import write_audit, write_stream
 from tests.factories.accounts import make_account, make_session, make_token
 from tests.factories.ads import make_flight, make_offer
 from tests.factories.billing import make_order
-from tests.factories.catalog import make_app, make_product, make_release, manifest_of
+from tests.factories.catalog import make_app, make_product, make_release
 from tests.factories.publishing import MANIFEST, with_changes
 from tests.factories.runs import make_run
 from tests.factories.whole import Whole, whole_store
-
-IDENT = "tests.corpus"
-NO_INPUT: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
 
 
 @dataclass
@@ -195,8 +190,8 @@ class _Records:
             session,
             app=app,
             state=ReleaseState.PUBLISHED,
-            manifest=self._manifest(),
-            actions={"actions": [self._action("go"), self._action("stay")]},
+            manifest=manifest(self._by),
+            actions={"actions": [action(self._by, "go"), action(self._by, "stay")]},
             screenshots=[
                 {
                     "key": key,
@@ -232,50 +227,6 @@ class _Records:
             make_app(session, owner=me, ident=ident, name=name, summary="ten lines\n" * 10)
         return app, release
 
-    def _manifest(self) -> dict[str, Any]:
-        return manifest_of(
-            IDENT,
-            "1.0.0",
-            app={
-                "changes": self._by.packed("changes"),
-                "licence": self._by.line("licence"),
-                "support": "mailto:a@b.example?subject=%22onload=x",
-                "source": "https://example.org/\"'><b data-in>",
-            },
-            permission=[{"name": "kv.user", "reason": self._by.line("permission-reason")}],
-            ad_slot=[{"name": "after-result", "formats": ["text"]}],
-            setting=[
-                {
-                    "name": "one",
-                    "type": "text",
-                    "label": self._by.line("setting-label"),
-                    "description": self._by.line("setting-description"),
-                },
-                {
-                    "name": "three",
-                    "type": "text",
-                    "label": "Three",
-                    "default": self._by.line("setting-default"),
-                },
-                {
-                    "name": "two",
-                    "type": "choice",
-                    "label": "Two",
-                    "choices": [self._by.line("setting-choice"), "b"],
-                    "required": True,
-                },
-            ],
-            schedule=[{"action": "go", "every": "1d"}],
-        )
-
-    def _action(self, name: str) -> dict[str, Any]:
-        return {
-            "name": name,
-            "title": self._by.line(f"action-title-{name}"),
-            "doc": self._by.line(f"action-doc-{name}"),
-            "input_schema": schema(self._by, name) if name == "go" else NO_INPUT,
-        }
-
     def _check(self, release: Release, name: str) -> CheckResult:
         return CheckResult(
             release_id=release.id,
@@ -293,20 +244,11 @@ class _Records:
         """A release that waits for a reviewer, with its bundle."""
         text = MANIFEST.replace("tests.echo", IDENT).replace("1.0.0", "1.2.0")
         files = with_changes({"caravan.toml": text, "data/words.txt": self._by.packed("source")})
-        manifest = manifest_of(
-            IDENT,
-            "1.2.0",
-            app={
-                "name": self._by.line("waiting-name"),
-                "summary": self._by.line("waiting-summary"),
-            },
-            permission=[{"name": "kv.app", "reason": self._by.line("waiting-reason")}],
-        )
         release = make_release(
             self._session,
             app=app,
             version="1.2.0",
-            manifest=manifest,
+            manifest=waiting_manifest(self._by),
             bundle_key=self._store.blobs.put(bundle.pack(files)),
         )
         live = self._session.get_one(Release, app.current_release_id)
@@ -362,7 +304,7 @@ class _Records:
 
     def _runs(self, app: App, release: Release, me: Account) -> tuple[RunId, RunId, RunId]:
         """A finished run, a failed one, and one that goes on."""
-        session, folder = self._session, self._store.folder / "runs"
+        session, folder = self._session, self._store.folder
         make_flight(session)
         offer = make_offer(session)
         asked = {
@@ -390,37 +332,9 @@ class _Records:
             error_message=self._by.line("error-message"),
         )
         live = make_run(session, app, **given, state=RunState.RUNNING)
-        audits = AuditLogs(folder, most_bytes=10**7)
-        with closing(audits.open(RunId(run.id))) as log:
-            log.begin({"run": str(run.id)}, ())
-            refused = {"code": self._by.line("audit-code"), "message": "no"}
-            log.call(
-                {
-                    "n": 1,
-                    "op": self._by.line("audit-op"),
-                    "at_ms": 1,
-                    "payload": {},
-                    "refused": refused,
-                }
-            )
-            log.end("finished", None)
-        self._stream(RunId(live.id))
+        write_audit(folder, RunId(run.id), self._by)
+        write_stream(folder, RunId(live.id), self._by)
         return RunId(run.id), RunId(failed.id), RunId(live.id)
-
-    def _stream(self, live: RunId) -> None:
-        """What has come of the run that goes on."""
-        with closing(EventLogs(self._store.folder / "runs").open(live)) as log:
-            log.write("started", {})
-            log.write("text", {"text": self._by.all("live-text")})
-            log.write("text", {"text": self._by.all("live-markdown"), "markdown": True})
-            for item in output(self._by)[2:]:
-                log.write("item", item)
-            log.write("progress", {"done": 1, "total": 3, "text": self._by.line("live-progress")})
-            log.write("asked", {"number": 1})
-        question = Question(
-            1, self._by.line("question-title"), schema(self._by, "question"), time.time() + 3600
-        )
-        Questions(self._store.folder / "questions").ask(live, question)
 
     def _ads(self) -> None:
         campaign = self._session.exec(select(Campaign)).one()
