@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from marketplace.runs import audit
 from marketplace.web.sse import Event
 
 POLL_S = 0.03
+FIRST_POLL_S = 0.005
 HEARTBEAT_S = 2.0
 LAST = "done"
 
@@ -25,7 +27,7 @@ class EventLogs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._written = threading.Condition()
+        self._writers: dict[RunId, EventWriter] = {}
 
     def path(self, run_id: RunId) -> Path:
         """Where a run's log lies."""
@@ -38,7 +40,9 @@ class EventLogs:
     def open(self, run_id: RunId) -> "EventWriter":
         """Begin (or, after a crash, go on with) a run's log."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        return EventWriter(self.path(run_id), self._written)
+        writer = EventWriter(self.path(run_id), partial(self._writers.pop, run_id, None))
+        self._writers[run_id] = writer
+        return writer
 
     def ask_to_stop(self, run_id: RunId) -> None:
         """Leave word for the process that runs it, whichever that is."""
@@ -76,9 +80,11 @@ class EventLogs:
                 silent_since, over = now, is_over()
                 yield None
                 continue
-            with self._written:
-                # Writers of this process notify; those of another are found by looking again.
-                self._written.wait(POLL_S)
+            if writer := self._writers.get(run_id):
+                writer.wait_beyond(offset, HEARTBEAT_S)
+            else:
+                # Another process writes it, or this one is about to begin.
+                time.sleep(POLL_S if offset else FIRST_POLL_S)
 
     def _read(self, run_id: RunId, offset: int) -> bytes:
         try:
@@ -108,10 +114,16 @@ class EventLogs:
 
 
 class EventWriter:
-    """Appends the events of one run."""
+    """Appends the events of one run.
 
-    def __init__(self, path: Path, written: threading.Condition) -> None:
-        self._written = written
+    Args:
+        closed: called when it writes no more.
+    """
+
+    def __init__(self, path: Path, closed: Callable[[], object] = lambda: None) -> None:
+        self._closed = closed
+        # One for each run: a word that is written wakes nobody but the readers of its run.
+        self._written = threading.Condition()
         self._last_id = 0
         if path.exists():
             # A line cut off by a crash is ended here; readers skip what they cannot parse.
@@ -120,6 +132,8 @@ class EventWriter:
         self._file = path.open("ab")
         if self._last_id:
             self._file.write(b"\n")
+            self._file.flush()
+        self._size = self._file.tell()
 
     def write(self, name: str, data: Any) -> None:
         """Add one event; readers see it at once."""
@@ -128,11 +142,20 @@ class EventWriter:
         self._file.write(line.encode() + b"\n")
         self._file.flush()
         with self._written:
+            self._size = self._file.tell()
             self._written.notify_all()
+
+    def wait_beyond(self, offset: int, most_s: float) -> None:
+        """Wait until the file holds more than so many bytes, or nothing more is written to it."""
+        with self._written:
+            self._written.wait_for(lambda: self._size > offset or self._file.closed, most_s)
 
     def close(self) -> None:
         """No more events from this process."""
-        self._file.close()
+        self._closed()
+        with self._written:
+            self._file.close()
+            self._written.notify_all()
 
 
 def _parse(line: bytes) -> Event:

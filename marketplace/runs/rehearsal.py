@@ -88,7 +88,7 @@ class Watch(EventWriter):
     """Notes when the first words of a run came."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, threading.Condition())
+        super().__init__(path)
         self._began = time.monotonic()
         self.first_ms: int | None = None
 

@@ -1,6 +1,7 @@
 """The event log: read while it is written, resumed by id, ended by a crash."""
 
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,33 @@ def test_a_reader_waits_for_what_is_not_written_yet(tmp_path: Path) -> None:
         (1, "text", {"text": "سلام"}),
         (2, "done", {}),
     ]
+
+
+def test_a_word_wakes_the_readers_of_its_run_alone(tmp_path: Path) -> None:
+    logs = EventLogs(tmp_path)
+    with closing(logs.open(RUN)) as writer, closing(logs.open(RunId(new_id()))) as other:
+        woken = threading.Event()
+
+        def wait() -> None:
+            other.wait_beyond(0, 10)
+            woken.set()
+
+        reader = threading.Thread(target=wait)
+        reader.start()
+        writer.write("text", {})
+        assert not woken.wait(0.1)
+        other.write("text", {})
+        assert woken.wait(5)
+        reader.join()
+
+
+def test_a_reader_goes_on_when_the_writer_ends_without_a_word(tmp_path: Path) -> None:
+    writer = EventLogs(tmp_path).open(RUN)
+    reader = threading.Thread(target=lambda: writer.wait_beyond(0, 60))
+    reader.start()
+    writer.close()
+    reader.join(5)
+    assert not reader.is_alive()
 
 
 def test_a_log_that_another_process_left_is_read_from_its_file(tmp_path: Path) -> None:
