@@ -100,7 +100,8 @@ class Nearness:
 
     def refresh(self) -> None:
         """Take up the vectors that were made since the last time; the next look is a while off."""
-        self._is_due()
+        with self._lock:
+            self._looks_at = self._clock() + LOOK_EVERY_S
         with self._database.reading() as session:
             newest = session.exec(
                 select(Meaning.made_at).order_by(col(Meaning.made_at).desc()).limit(1)
@@ -121,17 +122,13 @@ class Nearness:
         self._newest = newest
 
     def _look_soon(self) -> None:
-        if self._is_due():
-            Thread(target=self._look, name="meanings", daemon=True).start()
-
-    def _is_due(self) -> bool:
-        """Whether it is time to look; it is for one thread alone."""
         with self._lock:
             now = self._clock()
             if now < self._looks_at:
-                return False
+                return
+            # Before the look begins, so that it is one thread's alone.
             self._looks_at = now + LOOK_EVERY_S
-            return True
+        Thread(target=self._look, name="meanings", daemon=True).start()
 
     def _look(self) -> None:
         try:
