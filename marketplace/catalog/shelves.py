@@ -21,7 +21,6 @@ from marketplace.web.i18n import gettext as _
 
 TILES_A_PAGE = 24
 SUGGESTED = 6
-# Nobody turns pages further, and a database would have to count its way there.
 LAST_PAGE = 400
 ORDERS: Mapping[str, UnaryExpression[Any]] = {
     "used": col(App.score).desc(),

@@ -1,8 +1,11 @@
-"""Which page of a list an address asks for."""
+"""Which page of a list an address asks for.
+
+A long list ends at a last page: nobody turns pages further, and a database would have to count its
+way there. What everybody may open ends earlier than what is one person's or the operator's.
+"""
 
 from flask import request
 
-# Nobody turns pages further, and a database would have to count its way there.
 LAST_PAGE = 10_000
 
 
