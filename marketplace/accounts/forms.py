@@ -1,24 +1,15 @@
-"""The forms of the accounts room: what a browser may send, and what is said about the rest."""
+"""The forms of the accounts room: what a browser may send."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from marketplace.accounts.models import LONGEST_EMAIL, LONGEST_NAME, LONGEST_TOKEN_NAME
 from marketplace.accounts.passwords import LONGEST as LONGEST_PASSWORD
-from marketplace.kernel.errors import Invalid
-from marketplace.web.csrf import FIELD as CSRF_FIELD
-from marketplace.web.i18n import gettext as _
+from marketplace.web.forms import one_line
 
-# A name is one line: no control characters, and none that turn the text around them.
-ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+$"
-NEXT = "next"
 PASSWORD_FIELDS = frozenset({"password", "present", "new"})
-
-
-class BadForm(Invalid):
-    """A form was not filled in as it must be; `fields` says where."""
 
 
 class AccountForm(BaseModel):
@@ -30,18 +21,8 @@ class AccountForm(BaseModel):
 Email = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_EMAIL)
 ]
-Name = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=LONGEST_NAME, pattern=ONE_LINE
-    ),
-]
-TokenName = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=LONGEST_TOKEN_NAME, pattern=ONE_LINE
-    ),
-]
+Name = Annotated[str, one_line(LONGEST_NAME)]
+TokenName = Annotated[str, one_line(LONGEST_TOKEN_NAME)]
 # Blanks at the ends of a password belong to it.
 Password = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PASSWORD)]
 
@@ -94,34 +75,6 @@ class TokenForm(AccountForm):
 
     name: TokenName
     may_run: Literal["", "true"] = ""
-
-
-AnyForm = TypeVar("AnyForm", bound=AccountForm)
-
-
-def read(form: type[AnyForm], posted: Mapping[str, str]) -> AnyForm:
-    """The form as it was sent. Raises: BadForm, with a sentence for each field that is wrong."""
-    sent = {key: value for key, value in posted.items() if key not in {CSRF_FIELD, NEXT}}
-    try:
-        return form.model_validate(sent)
-    except ValidationError as error:
-        fields = {
-            str(fault["loc"][0]): _sentence(fault["type"], fault.get("ctx", {}))
-            for fault in error.errors()
-        }
-        raise BadForm(_("Please look at the form again."), fields=fields) from None
-
-
-def _sentence(kind: str, context: Mapping[str, object]) -> str:
-    if kind in {"missing", "string_too_short"}:
-        return _("Please fill this in.")
-    if kind == "string_too_long":
-        return _("Use at most %(n)s characters.") % {"n": context["max_length"]}
-    if kind == "string_pattern_mismatch":
-        return _("Write this in one line, without special characters.")
-    if kind == "extra_forbidden":
-        return _("This form has no such field. Reload the page and try again.")
-    return _("This is not accepted here.")
 
 
 def typed(posted: Mapping[str, str]) -> dict[str, str]:

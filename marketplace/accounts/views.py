@@ -26,6 +26,7 @@ from marketplace.web.auth import (
     set_session_cookie,
 )
 from marketplace.web.edge import database, db
+from marketplace.web.forms import NEXT, read
 from marketplace.web.i18n import gettext as _
 
 bp = Blueprint("accounts", __name__, url_prefix="/accounts")
@@ -36,7 +37,7 @@ def _visitor() -> Visitor:
 
 
 def _next_url() -> str:
-    return forms.local(request.values.get(forms.NEXT))
+    return forms.local(request.values.get(NEXT))
 
 
 def _go(target: str) -> Response:
@@ -73,7 +74,7 @@ def sign_up() -> ResponseReturnValue:
 def make_account() -> ResponseReturnValue:
     """Make an account and sign it in."""
     try:
-        form = forms.read(forms.SignUpForm, request.form)
+        form = read(forms.SignUpForm, request.form)
         signed_in = service.sign_up(
             database(), **form.model_dump(), visitor=_visitor(), now=utc_now()
         )
@@ -97,7 +98,7 @@ def sign_in() -> ResponseReturnValue:
 def open_session() -> ResponseReturnValue:
     """Check the password and go where the person wanted to go."""
     try:
-        form = forms.read(forms.SignInForm, request.form)
+        form = read(forms.SignInForm, request.form)
         signed_in = service.sign_in(
             database(), **form.model_dump(), visitor=_visitor(), now=utc_now()
         )
@@ -129,7 +130,7 @@ def setup(secret: str) -> ResponseReturnValue:
 def make_operator(secret: str) -> ResponseReturnValue:
     """Make an operator, sign them in and show them their desk."""
     try:
-        form = forms.read(forms.SignUpForm, request.form)
+        form = read(forms.SignUpForm, request.form)
         signed_in = service.use_setup_link(
             database(), secret, **form.model_dump(), visitor=_visitor(), now=utc_now()
         )

@@ -29,6 +29,7 @@ from marketplace.web.auth import (
     signed_in_only,
 )
 from marketplace.web.edge import database, db
+from marketplace.web.forms import read
 from marketplace.web.i18n import gettext as _
 
 FIELD = "password"
@@ -44,7 +45,7 @@ def blueprint(made: Exports, rooms: Sequence[Hindrances], notes: Sequence[Notes]
     bp = Blueprint("leaving", __name__, url_prefix="/accounts")
 
     def vouched() -> None:
-        form = forms.read(forms.VouchForm, request.form)
+        form = read(forms.VouchForm, request.form)
         service.vouch(database(), actor_id(), password=form.password, field=FIELD, now=utc_now())
 
     def data_page(error: Invalid | None = None) -> DataPage:

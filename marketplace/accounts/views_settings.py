@@ -28,6 +28,7 @@ from marketplace.web.auth import (
     signed_in_only,
 )
 from marketplace.web.edge import database, db
+from marketplace.web.forms import NEXT, read
 from marketplace.web.i18n import gettext as _
 
 bp = Blueprint("account", __name__, url_prefix="/accounts")
@@ -69,7 +70,7 @@ def settings() -> ResponseReturnValue:
 def save_settings() -> ResponseReturnValue:
     """Save name, language and colours, for this browser and for those to come."""
     try:
-        form = forms.read(forms.SettingsForm, request.form)
+        form = read(forms.SettingsForm, request.form)
         service.save_settings(db(), actor_id(), **form.model_dump())
     except Invalid as error:
         return render_template("accounts/settings.html", page=_page(error)), 422
@@ -84,7 +85,7 @@ def save_settings() -> ResponseReturnValue:
 @signed_in_only
 def save_choices() -> ResponseReturnValue:
     """Save what may be chosen by what this person does here."""
-    form = forms.read(forms.ChoicesForm, request.form)
+    form = read(forms.ChoicesForm, request.form)
     service.save_choices(
         db(), actor_id(), has_own_rows=bool(form.own_rows), ads_fit_app=bool(form.ads_fit_app)
     )
@@ -100,7 +101,7 @@ def look() -> ResponseReturnValue:
     """
     wanted, locale = request.form.get("theme"), request.form.get("locale")
     response = current_app.make_response(
-        redirect(forms.local(request.form.get(forms.NEXT)) or "/", code=303)
+        redirect(forms.local(request.form.get(NEXT)) or "/", code=303)
     )
     person = actor()
     if wanted is not None:
@@ -120,7 +121,7 @@ def look() -> ResponseReturnValue:
 def change_password() -> ResponseReturnValue:
     """Change the password; every other browser is signed out, and every API token ends."""
     try:
-        form = forms.read(forms.PasswordForm, request.form)
+        form = read(forms.PasswordForm, request.form)
         service.change_password(
             database(), actor_id(), **form.model_dump(), secret=session_secret(), now=utc_now()
         )

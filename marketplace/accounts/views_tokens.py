@@ -19,6 +19,7 @@ from marketplace.web.auth import (
     signed_in_only,
 )
 from marketplace.web.edge import db
+from marketplace.web.forms import NEXT, read
 from marketplace.web.i18n import gettext as _
 
 bp = Blueprint("tokens", __name__)
@@ -30,7 +31,7 @@ def become_developer() -> ResponseReturnValue:
     """Let this person publish apps, and show them the portal."""
     service.become_developer(db(), actor_id())
     flash(_("You are a developer now. Publish something good!"), "success")
-    return redirect(forms.local(request.form.get(forms.NEXT)) or "/portal/", code=303)
+    return redirect(forms.local(request.form.get(NEXT)) or "/portal/", code=303)
 
 
 @bp.get("/portal/tokens")
@@ -49,7 +50,7 @@ def create() -> ResponseReturnValue:
     now = utc_now()
     made, errors = None, {}
     try:
-        form = forms.read(forms.TokenForm, request.form)
+        form = read(forms.TokenForm, request.form)
         scopes = (TokenScope.PUBLISH, *((TokenScope.RUN,) if form.may_run else ()))
         made = tokens.new_api_token(db(), actor_id(), name=form.name, now=now, scopes=scopes)
     except Invalid as error:

@@ -15,7 +15,8 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from marketplace.ads import campaigns, forms, queries, service
+from marketplace.ads import campaigns, queries, service
+from marketplace.ads.forms import CampaignForm
 from marketplace.ads.models import FlightState
 from marketplace.ads.pages import FormPage
 from marketplace.catalog import categories
@@ -24,6 +25,7 @@ from marketplace.kernel.errors import Invalid
 from marketplace.kernel.ids import FlightId
 from marketplace.web.auth import actor_id, operator_only
 from marketplace.web.edge import database, db
+from marketplace.web.forms import BadForm, read
 from marketplace.web.i18n import current_locale, locales
 from marketplace.web.i18n import gettext as _
 
@@ -77,8 +79,8 @@ def new() -> ResponseReturnValue:
 def launch() -> ResponseReturnValue:
     """Make a campaign and pay its budget in, with play money."""
     try:
-        plan = forms.read_campaign(request.form.to_dict()).plan()
-    except forms.BadForm as error:
+        plan = read(CampaignForm, request.form).plan()
+    except BadForm as error:
         page = _form_page(request.form.to_dict(), error)
         return render_template("ads/form.html", page=page), 422
     campaigns.launch(db(), plan, owner_id=actor_id(), now=utc_now())

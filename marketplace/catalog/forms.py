@@ -1,19 +1,12 @@
 """What a browser may send about apps, and what is said about the rest."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from marketplace.kernel.errors import Invalid
-from marketplace.web.csrf import FIELD as CSRF_FIELD
+from marketplace.web import forms
+from marketplace.web.forms import AnyForm
 from marketplace.web.i18n import gettext as _
 
 LONGEST_WORDS = 2000
@@ -25,10 +18,6 @@ UNSEEN = {
     *range(0x202A, 0x202F),
     *range(0x2066, 0x206A),
 }
-
-
-class BadForm(Invalid):
-    """A form was not filled in as it must be; `fields` says where."""
 
 
 def seen(words: str) -> str:
@@ -73,20 +62,9 @@ class DecisionForm(BaseModel):
     reason: Words = ""
 
 
-AnyForm = TypeVar("AnyForm", bound=BaseModel)
-
-
 def read(form: type[AnyForm], posted: Mapping[str, str]) -> AnyForm:
-    """The form as it was sent. Raises: BadForm, with a sentence for each field that is wrong."""
-    sent = {key: value for key, value in posted.items() if key != CSRF_FIELD}
-    try:
-        return form.model_validate(sent)
-    except ValidationError as error:
-        fields = {
-            str(fault["loc"][0]): _sentence(fault["type"], fault.get("ctx", {}))
-            for fault in error.errors()
-        }
-        raise BadForm(" ".join(dict.fromkeys(fields.values())), fields=fields) from None
+    """See `web.forms.read`; the sentences are for pages that give possibilities to choose from."""
+    return forms.read(form, posted, said=_sentence)
 
 
 def _sentence(kind: str, context: Mapping[str, object]) -> str:

@@ -54,7 +54,7 @@ def _form() -> type[_Form]:
 
 
 def read(posted: Mapping[str, str]) -> Draft:
-    """The collection as it was sent. Raises: forms.BadForm."""
+    """The collection as it was sent. Raises: BadForm."""
     form = forms.read(_form(), posted)
     values = form.model_dump()
     return Draft(

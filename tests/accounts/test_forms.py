@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.accounts import forms
+from marketplace.web.forms import BadForm, read
 
 STORE = "https://store.example.org/accounts/sign-in"
 GOOD = {"name": " Lina ", "email": " lina@example.org ", "password": " a quiet caravan "}
 
 
 def test_a_form_is_read_without_the_token_that_guards_it() -> None:
-    form = forms.read(forms.SignUpForm, {**GOOD, "csrf_token": "x", "next": "/runs"})
+    form = read(forms.SignUpForm, {**GOOD, "csrf_token": "x", "next": "/runs"})
     assert (form.name, form.email, form.password) == (
         "Lina",
         "lina@example.org",
@@ -36,15 +37,15 @@ def test_a_form_is_read_without_the_token_that_guards_it() -> None:
 def test_each_wrong_field_gets_its_own_sentence(
     change: dict[str, str], field: str, said: str
 ) -> None:
-    with pytest.raises(forms.BadForm) as refused:
-        forms.read(forms.SignUpForm, {**GOOD, **change})
+    with pytest.raises(BadForm) as refused:
+        read(forms.SignUpForm, {**GOOD, **change})
     assert list(refused.value.fields) == [field]
     assert said in refused.value.fields[field]
 
 
 def test_every_field_that_is_missing_is_named() -> None:
-    with pytest.raises(forms.BadForm) as refused:
-        forms.read(forms.SignUpForm, {})
+    with pytest.raises(BadForm) as refused:
+        read(forms.SignUpForm, {})
     assert set(refused.value.fields) == {"name", "email", "password"}
 
 

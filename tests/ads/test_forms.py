@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from marketplace.ads import forms
 from marketplace.ads.auction import Pricing
 from marketplace.ads.campaigns import Plan
-from marketplace.ads.forms import BadForm
+from marketplace.ads.forms import CampaignForm
 from marketplace.kernel.money import Money
+from marketplace.web.forms import BadForm, read
 
 CAMPAIGN = {
     "csrf_token": "0",
@@ -29,7 +29,7 @@ CAMPAIGN = {
 
 
 def test_a_campaign_runs_from_its_first_day_to_the_end_of_its_last() -> None:
-    assert forms.read_campaign(CAMPAIGN).plan() == Plan(
+    assert read(CampaignForm, CAMPAIGN).plan() == Plan(
         advertiser="Dune Tea",
         name="Spring",
         headline="Tea for the road",
@@ -68,13 +68,13 @@ def test_a_campaign_runs_from_its_first_day_to_the_end_of_its_last() -> None:
         ("pricing", "free", "not accepted"),
         ("category", "politics", "Choose one"),
         ("locale", "tlh", "Choose one"),
-        ("surprise", "1", "not accepted"),
+        ("surprise", "1", "no such field"),
     ],
 )
 def test_a_campaign_that_cannot_be_says_why(field: str, value: str | None, words: str) -> None:
     sent = {key: text for key, text in {**CAMPAIGN, field: value}.items() if text is not None}
     with pytest.raises(BadForm) as refused:
-        forms.read_campaign(sent)
+        read(CampaignForm, sent)
     [(where, sentence)] = refused.value.fields.items()
     assert where in {field, ""}
     assert words in sentence
