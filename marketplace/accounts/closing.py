@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, col, delete
 
 from marketplace.accounts import belongings
-from marketplace.accounts.models import Account, AccountSession, ApiToken
-from marketplace.accounts.service import known
+from marketplace.accounts.models import AccountSession, ApiToken
+from marketplace.accounts.service import known, operators
 from marketplace.infra import jobs, mail
 from marketplace.infra.db import Database
 from marketplace.kernel.errors import Conflict
@@ -47,7 +47,7 @@ def hindrances(
 ) -> list[Hindrance]:
     """Everything that must be settled first."""
     found = [each for room in rooms for each in room(session, account_id)]
-    if _is_last_operator(session, account_id):
+    if operators(session) == [account_id]:
         found.append(
             Hindrance(
                 _(
@@ -59,17 +59,6 @@ def hindrances(
             )
         )
     return found
-
-
-def _is_last_operator(session: Session, account_id: AccountId) -> bool:
-    operators = session.exec(
-        select(Account.id).where(
-            col(Account.is_operator).is_(True),
-            col(Account.is_closed).is_(False),
-            col(Account.password_hash).is_not(None),
-        )
-    ).all()
-    return list(operators) == [account_id]
 
 
 def close(session: Session, account_id: AccountId, rooms: Sequence[Hindrances]) -> None:

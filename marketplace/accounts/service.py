@@ -5,13 +5,14 @@ and between two writing sessions: inside of one, every other writer of a SQLite 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, delete, func, select
+from sqlmodel import Session, col, delete, select
 
 from marketplace.accounts import limits, passwords, sessions, tokens
 from marketplace.accounts.credentials import fingerprint, new_secret
@@ -266,18 +267,21 @@ def house_account(session: Session, *, now: datetime) -> Account:
     return account
 
 
-def has_operator(session: Session) -> bool:
-    """Whether a person who can sign in runs this store."""
-    operators = session.exec(
-        select(func.count())
-        .select_from(Account)
-        .where(
+def operators(session: Session) -> Sequence[AccountId]:
+    """The people who run this store; the house, which cannot sign in, is none of them."""
+    rows = session.exec(
+        select(Account.id).where(
             col(Account.is_operator).is_(True),
             col(Account.is_closed).is_(False),
             col(Account.password_hash).is_not(None),
         )
-    ).one()
-    return operators > 0
+    ).all()
+    return [AccountId(key) for key in rows]
+
+
+def has_operator(session: Session) -> bool:
+    """Whether a person who can sign in runs this store."""
+    return bool(operators(session))
 
 
 def new_setup_link(session: Session, *, now: datetime) -> str:

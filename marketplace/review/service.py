@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
-from marketplace.accounts.models import Account
+from marketplace.accounts.service import operators
 from marketplace.catalog import service as catalog
 from marketplace.catalog.models import Release
 from marketplace.kernel.errors import Forbidden, Invalid, NotFound
@@ -39,7 +39,7 @@ def approve(
     Raises: ReleaseNotFound, OwnRelease, or IllegalMove when it is not IN_REVIEW.
     """
     release = _locked(session, release_id)
-    if release.publisher_id == reviewer_id and _has_colleague(session, reviewer_id):
+    if release.publisher_id == reviewer_id and {*operators(session)} - {reviewer_id}:
         raise OwnRelease(_("Another operator must decide on your own release."))
     catalog.publish(session, release, now=now)
     release.decided_by = reviewer_id
@@ -61,18 +61,6 @@ def reject(
     publishing.turn_down(session, release, now=now)
     release.verdict, release.decided_by = words[:LONGEST_VERDICT], reviewer_id
     return release
-
-
-def _has_colleague(session: Session, reviewer_id: AccountId) -> bool:
-    colleague = session.exec(
-        select(Account.id).where(
-            col(Account.is_operator).is_(True),
-            col(Account.is_closed).is_(False),
-            col(Account.password_hash).is_not(None),  # the store itself cannot sign in
-            Account.id != reviewer_id,
-        )
-    ).first()
-    return colleague is not None
 
 
 def _locked(session: Session, release_id: ReleaseId) -> Release:
