@@ -1,7 +1,8 @@
 """What the rest of the store may ask of a language model, and what comes back."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from operator import add
 from typing import Any, Protocol
 
 from marketplace.kernel.errors import Invalid, Limited, Unavailable
@@ -150,6 +151,15 @@ class Usage:
     prefill_ms: int = 0
     decode_ms: int = 0
     kv_token_ms: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """The receipt of both."""
+        return Usage(*map(add, astuple(self), astuple(other)))
+
+    @property
+    def charged_tokens(self) -> int:
+        """What counts in an hour: tokens that were read, but not from the cache, and made."""
+        return self.prompt_tokens - self.cached_tokens + self.generated_tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from marketplace.inference.ports import (
@@ -30,29 +30,8 @@ DEFAULT_MAX_TOKENS = 256
 class Tally:
     """What a run has used so far."""
 
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    generated_tokens: int = 0
-    queue_ms: int = 0
-    prefill_ms: int = 0
-    decode_ms: int = 0
-    kv_token_ms: int = 0
+    usage: Usage = field(default_factory=Usage)
     model: str | None = None
-
-    def add(self, usage: Usage) -> None:
-        """Count one generation."""
-        self.prompt_tokens += usage.prompt_tokens
-        self.cached_tokens += usage.cached_tokens
-        self.generated_tokens += usage.generated_tokens
-        self.queue_ms += usage.queue_ms
-        self.prefill_ms += usage.prefill_ms
-        self.decode_ms += usage.decode_ms
-        self.kv_token_ms += usage.kv_token_ms
-
-    @property
-    def charged_tokens(self) -> int:
-        """What counts in an hour: tokens that were read, but not from the cache, and made."""
-        return self.prompt_tokens - self.cached_tokens + self.generated_tokens
 
 
 def broken_off(
@@ -124,7 +103,7 @@ class Answers:
             self._count(end)
 
     def _count(self, end: Finished) -> None:
-        self.tally.add(end.usage)
+        self.tally.usage += end.usage
         self.tally.model = end.model or self.tally.model
 
     def _request_id(self, number: int) -> str:
@@ -132,15 +111,15 @@ class Answers:
 
     def _left(self) -> int:
         """How many tokens may still be generated. Raises: Refused where none."""
-        tally = self.tally
         # Answers that are still being made count with all they may become.
-        generated = tally.generated_tokens + sum(self._promised.values())
+        promised = sum(self._promised.values())
+        generated = self.tally.usage.generated_tokens + promised
         if generated >= self._grant.llm_tokens:
             raise Refused(
                 "limit.llm_tokens",
                 f"The run used up its {self._grant.llm_tokens} generated tokens.",
             )
-        in_hour = tally.prompt_tokens - tally.cached_tokens + generated
+        in_hour = self.tally.usage.charged_tokens + promised
         if in_hour >= self._grant.hour_tokens:
             raise Refused(
                 "limit.llm_tokens",
@@ -237,14 +216,14 @@ class Answers:
     def _forward(self, payload: dict[str, Any]) -> dict[str, Any]:
         """Answer the person directly: the guest is not crossed for each piece."""
         handle = self._open({**payload, "tools": None, "logprobs": None})
-        before = replace(self.tally)
+        before = self.tally.usage
         pieces: list[str] = []
         while "end" not in (answer := self._next({"handle": handle})):
             pieces.append(answer["text"])
             self._write_text(answer["text"])
         usage = {
-            "prompt_tokens": self.tally.prompt_tokens - before.prompt_tokens,
-            "generated_tokens": self.tally.generated_tokens - before.generated_tokens,
+            "prompt_tokens": self.tally.usage.prompt_tokens - before.prompt_tokens,
+            "generated_tokens": self.tally.usage.generated_tokens - before.generated_tokens,
         }
         return {"text": "".join(pieces), "reason": answer["end"], "usage": usage}
 
@@ -260,7 +239,7 @@ class Answers:
                 texts=prompts.texts(payload),
             )
         )
-        self.tally.add(embedded.usage)
+        self.tally.usage += embedded.usage
         self.tally.model = self.tally.model or embedded.model
         return [
             [round(number, prompts.DECIMALS) for number in vector] for vector in embedded.vectors

@@ -1,6 +1,7 @@
 """What a run's row holds when the run has ended: how, what it used, and what that is charged to."""
 
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
 from caravan import withheld
@@ -79,7 +80,7 @@ def _used(outcome: Outcome, desk: Desk) -> Amounts:
         memory_mb_s=outcome.peak_memory_bytes * outcome.wall_ms // (2**20 * 1000),
         output_bytes=outcome.output_bytes,
         host_calls=outcome.host_calls,
-        llm_tokens=desk.tally.charged_tokens,
+        llm_tokens=desk.tally.usage.charged_tokens,
         kv_bytes=desk.kv_bytes,
         egress_requests=desk.egress_requests,
     )
@@ -94,16 +95,9 @@ def _reason(outcome: Outcome, desk: Desk) -> tuple[str, str]:
 
 
 def _receipt(outcome: Outcome, desk: Desk) -> dict[str, Any]:
-    tally = desk.tally
     return {
-        "model": tally.model,
-        "prompt_tokens": tally.prompt_tokens,
-        "cached_tokens": tally.cached_tokens,
-        "generated_tokens": tally.generated_tokens,
-        "queue_ms": tally.queue_ms,
-        "prefill_ms": tally.prefill_ms,
-        "decode_ms": tally.decode_ms,
-        "kv_token_ms": tally.kv_token_ms,
+        "model": desk.tally.model,
+        **asdict(desk.tally.usage),
         "cpu_ms": outcome.cpu_ms,
         "wall_ms": outcome.wall_ms,
         "host_calls": outcome.host_calls,

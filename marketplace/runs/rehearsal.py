@@ -266,8 +266,8 @@ def _perform(
         outcome=outcome,
         first_ms=watch.first_ms,
         model=desk.tally.model,
-        prompt_tokens=desk.tally.prompt_tokens,
-        generated_tokens=desk.tally.generated_tokens,
+        prompt_tokens=desk.tally.usage.prompt_tokens,
+        generated_tokens=desk.tally.usage.generated_tokens,
         is_right=all(text in spoken(desk.items) for text in case.expect_contains),
     )
 

@@ -16,7 +16,7 @@ from marketplace.kernel.errors import CaravanError, Invalid
 from marketplace.kernel.ids import RunId
 from marketplace.publishing import code
 from marketplace.runs import budgets, frames, prompts, queries
-from marketplace.runs.answers import Tally, broken_off
+from marketplace.runs.answers import broken_off
 from marketplace.runs.audit import AuditLogs
 from marketplace.runs.models import Run
 from marketplace.runs.settings import RunSettings
@@ -138,10 +138,8 @@ def _answer(
 
 
 def _charge(database: Database, person: budgets.Party, end: Finished) -> None:
-    tally = Tally()
-    tally.add(end.usage)
     with database.writing() as session:
-        used = Amounts(llm_tokens=tally.charged_tokens)
+        used = Amounts(llm_tokens=end.usage.charged_tokens)
         budgets.charge(session, [person], used, now=utc_now())
 
 

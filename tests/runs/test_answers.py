@@ -44,7 +44,8 @@ def test_an_answer_comes_piece_by_piece_and_is_counted(counter: Counter) -> None
     handle = counter.call("llm.open", **ASKED)
     heard = [counter.call("llm.next", handle=handle) for _ in range(4)]
     assert heard == [{"text": "one "}, {"text": "two "}, {"text": "three"}, {"end": "stop"}]
-    assert (counter.desk.tally.prompt_tokens, counter.desk.tally.generated_tokens) == (2, 3)
+    usage = counter.desk.tally.usage
+    assert (usage.prompt_tokens, usage.generated_tokens) == (2, 3)
     assert counter.refused("llm.next", handle=handle) == "llm.handle"
 
 
@@ -152,7 +153,7 @@ def test_texts_become_vectors_and_are_counted(here: Stage, counter: Counter) -> 
     vectors = counter.call("llm.embed", texts=["one two", "two one"])
     assert vectors[0] == vectors[1]
     assert sum(number * number for number in vectors[0]) == pytest.approx(1, abs=1e-4)
-    assert counter.desk.tally.prompt_tokens == 4
+    assert counter.desk.tally.usage.prompt_tokens == 4
     assert counter.desk.tally.model == "Fake"
     assert here.inference.embedded[0].person == "someone"
 
@@ -274,7 +275,8 @@ def test_cancelling_ends_an_answer(here: Stage, counter: Counter) -> None:
     counter.desk.cancel()
     assert counter.call("llm.next", handle=handle) == {"end": "cancelled"}
     assert here.inference.status().active == 0
-    assert (counter.desk.tally.prompt_tokens, counter.desk.tally.generated_tokens) == (2, 1)
+    usage = counter.desk.tally.usage
+    assert (usage.prompt_tokens, usage.generated_tokens) == (2, 1)
 
 
 def test_answers_that_nobody_read_to_the_end_are_let_go(here: Stage, counter: Counter) -> None:
@@ -291,8 +293,9 @@ def test_an_answer_that_is_broken_off_is_counted_all_the_same(
     counter.call("llm.next", handle=counter.call("llm.open", **asked))
     counter.call("llm.open", **asked)  # and one that never reached the model
     counter.desk.close()
-    tally = counter.desk.tally
-    assert (tally.prompt_tokens, tally.generated_tokens, tally.model) == (2, 1, "Fake")
+    usage = counter.desk.tally.usage
+    assert (usage.prompt_tokens, usage.generated_tokens) == (2, 1)
+    assert counter.desk.tally.model == "Fake"
     assert isinstance(here.inference, FakeInference)
     assert len(here.inference.asked) == 1
 
@@ -307,7 +310,7 @@ def test_an_engine_that_goes_while_an_answer_is_broken_off_takes_the_count_with_
     here.inference.generate = dying  # type: ignore[method-assign]  # an engine that dies
     counter.call("llm.next", handle=counter.call("llm.open", **ASKED))
     counter.desk.close()
-    assert counter.desk.tally.generated_tokens == 0
+    assert counter.desk.tally.usage.generated_tokens == 0
 
 
 def test_a_forwarded_answer_goes_to_the_person_as_it_comes(counter: Counter) -> None:
