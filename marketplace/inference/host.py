@@ -261,8 +261,11 @@ class EngineHost:
             raise ModelUnavailable(seat.why_not or "", rule="llm.model")
 
     def _free_bytes(self) -> float:
-        """What one more model may take."""
-        free: float = devices.room(()).ram_bytes or inf  # 0 where the system does not tell
+        """What one more model may take, in main memory and on accelerators together."""
+        loaded = next((seat.engine for seat in self._seats.values() if seat.engine), None)
+        room = devices.room(loaded.devices() if loaded and self._settings.gpu_layers else ())
+        # No main memory is one that the system does not tell.
+        free: float = room.ram_bytes + room.gpu_usable_bytes if room.ram_bytes else inf
         if limit := self._settings.models_memory_mib:
             taken = sum(seat.served().memory_bytes for seat in self._seats.values())
             free = min(free, limit * MIB - taken)

@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any
 
 from marketplace.inference.host import EngineHost
-from marketplace.inference.ports import EngineStatus, Finished, Usage, Wants
+from marketplace.inference.ports import Device, EngineStatus, Finished, Usage, Wants
 from marketplace.inference.settings import InferenceSettings
 from marketplace.inference.shelf import ModelFile
 from marketplace.kernel.errors import CaravanError
@@ -86,6 +86,9 @@ class EngineOfTests:
 
     def finish(self, key: Hashable) -> None:
         self.emit([(key, Finished("stop", Usage(), "model"))])
+
+    def devices(self) -> tuple[Device, ...]:
+        return (Device("GPU0", "", "gpu", 0, 0),)
 
     def status(self) -> EngineStatus:
         return EngineStatus(ready=True, context=4096, gpu_bytes=0, ram_bytes=100 * MIB)

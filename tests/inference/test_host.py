@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from marketplace.inference import host as host_module
-from marketplace.inference.placement import Room
+from marketplace.inference.placement import COMPUTE_MARGIN_BYTES, Room
 from marketplace.inference.ports import (
     Embedding,
     Finished,
@@ -111,6 +111,21 @@ def test_without_a_limit_free_memory_is_what_counts(
     host = world.host()
     # Alone it is loaded all the same; where it lies is the engine's to find out.
     wait_for(world, host, large="loaded")
+
+
+def test_what_is_free_on_an_accelerator_counts_beside_main_memory(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def room(devices: object) -> Room:
+        return Room(MIB, gpu_bytes=(COMPUTE_MARGIN_BYTES + 100 * MIB,) if devices else ())
+
+    monkeypatch.setattr(host_module.devices, "room", room)
+    world.put("large", "default")
+    world.put("quick", "small")
+    host = world.host()
+    wait_for(world, host, large="loaded")
+    host.submit("a", small("a"))
+    wait_for(world, host, large="loaded", quick="loaded")
 
 
 def test_a_choice_that_changes_is_taken_up_without_a_restart(world: World) -> None:

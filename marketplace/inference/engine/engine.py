@@ -23,6 +23,7 @@ from marketplace.inference.ledger import share_out
 from marketplace.inference.placement import Placement, Wish, load, place
 from marketplace.inference.ports import (
     BadGeneration,
+    Device,
     Embedding,
     EngineStatus,
     Generation,
@@ -277,6 +278,10 @@ class Engine:
         """From when on a step that is being computed takes too long, in monotonic seconds."""
         steps = (self._decoder.late_at, self._embedder.late_at)
         return min((late_at for late_at in steps if late_at is not None), default=None)
+
+    def devices(self) -> tuple[Device, ...]:
+        """What can compute, with the memory that is free there now."""
+        return library.devices()
 
     def status(self) -> EngineStatus:
         """What is loaded and what goes on."""
