@@ -7,6 +7,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import text
 from sqlmodel import Session, SQLModel
 
@@ -85,3 +87,9 @@ def session(database: Database) -> Iterator[Session]:
         ) as session:
             yield session
         transaction.rollback()
+
+
+@pytest.fixture
+def client(app: Flask, empty_database: Database) -> FlaskClient:
+    """A browser that nobody is signed in with, over the pages that a module calls `app`."""
+    return app.test_client()

@@ -25,11 +25,6 @@ def app(database: Database) -> Flask:
     return make_store(database)
 
 
-@pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
-
-
 def person(database: Database, client: FlaskClient, **given: object) -> Account:
     """An account that is signed in with this client."""
     with database.writing() as session:

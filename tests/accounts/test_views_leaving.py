@@ -48,11 +48,6 @@ def app(database: Database, made: Exports) -> Flask:
     return make_store(database, views_leaving.blueprint(made, [unsettled], notes))
 
 
-@pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
-
-
 def work(database: Database, made: Exports) -> None:
     """Do what waits, as the worker does."""
     worker = Worker(database, jobs.handlers(made, ()))

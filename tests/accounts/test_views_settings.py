@@ -26,11 +26,6 @@ def app(database: Database) -> Flask:
     return make_store(database)
 
 
-@pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
-
-
 def cookies(answer: TestResponse) -> dict[str, str]:
     """What an answer has the browser keep."""
     found = SimpleCookie()

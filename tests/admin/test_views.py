@@ -49,11 +49,6 @@ def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     return made(database, tmp_path_factory.mktemp("admin"), FakeInference())
 
 
-@pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
-
-
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_the_desk_shows_the_whole_store(
     client: FlaskClient, empty_database: Database, tmp_path: Path, language: str

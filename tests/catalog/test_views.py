@@ -6,18 +6,18 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlmodel import Session, select
+from sqlmodel import select
 
 from marketplace.accounts.models import Account
-from marketplace.catalog import service, shelves, views, views_ratings
+from marketplace.catalog import service, shelves
 from marketplace.catalog.models import App, ListingText, Release
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
 from marketplace.kernel.ids import AccountId, AppId
-from marketplace.runs.pages import Panel
 from tests.factories.catalog import make_listed, make_product
-from tests.factories.pages import make_store, sign_in
+from tests.factories.pages import sign_in
+from tests.factories.storefront import make_storefront
 
 
 @pytest.fixture(scope="module")
@@ -25,31 +25,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Blobs:
     return Blobs(tmp_path_factory.mktemp("blobs"))
 
 
-def panel_for(_session: Session, app: App, release: Release | None) -> Panel:
-    actions = release.actions["actions"] if release else []
-    return Panel(app=app, actions=actions, chosen="echo", is_signed_in=True)
-
-
-def has_bought(_session: Session, _person_id: AccountId, _app_id: AppId) -> bool:
-    return False
-
-
 @pytest.fixture(scope="module")
 def app(database: Database, store: Blobs) -> Flask:
     """Made once: compiling its templates takes longer than the tests."""
-    return make_store(
-        database,
-        views.blueprint(store, panel_for, has_bought),
-        views_ratings.blueprint(has_bought),
-        publishing__portal="/portal/",
-        runs__start="/apps/<ident>/runs",
-        billing__checkout="/checkout/<product_id>",
-    )
-
-
-@pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
+    return make_storefront(database, store)
 
 
 def listed(database: Database, **given: Any) -> App:

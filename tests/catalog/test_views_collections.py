@@ -28,11 +28,6 @@ def app(database: Database) -> Flask:
 
 
 @pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
-
-
-@pytest.fixture
 def desk(client: FlaskClient, database: Database) -> FlaskClient:
     """An operator's browser, in a store with three apps."""
     with database.writing() as session:

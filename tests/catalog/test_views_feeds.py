@@ -9,17 +9,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlmodel import Session
 
-from marketplace.catalog import queries_feeds, views, views_feeds, views_ratings
-from marketplace.catalog.models import App, AppState, Rating, Release
+from marketplace.catalog import queries_feeds, views_feeds
+from marketplace.catalog.models import AppState, Rating
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
-from marketplace.kernel.ids import AccountId, AppId
-from marketplace.runs.pages import Panel
 from tests.factories.accounts import make_account
 from tests.factories.catalog import NOON, make_app, make_listed, make_product
-from tests.factories.pages import make_store
+from tests.factories.storefront import make_storefront
 
 STORE = "https://store.example.org"
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
@@ -27,31 +24,11 @@ BLOCK = re.compile(r'<script type="application/ld\+json">(.*?)</script', re.IGNO
 NASTY = 'A & <b>"B"</b> \x01\u202e]]></title>'
 
 
-def panel_for(_session: Session, app: App, _release: Release | None) -> Panel:
-    return Panel(app=app, actions=[], chosen="", is_signed_in=False)
-
-
-def has_bought(_session: Session, _person_id: AccountId, _app_id: AppId) -> bool:
-    return False
-
-
 @pytest.fixture(scope="module")
 def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """Made once: compiling its templates takes longer than the tests."""
-    return make_store(
-        database,
-        views.blueprint(Blobs(tmp_path_factory.mktemp("blobs")), panel_for, has_bought),
-        views_ratings.blueprint(has_bought),
-        views_feeds.bp,
-        publishing__portal="/portal/",
-        runs__start="/apps/<ident>/runs",
-        billing__checkout="/checkout/<product_id>",
-    )
-
-
-@pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
+    blobs = Blobs(tmp_path_factory.mktemp("blobs"))
+    return make_storefront(database, blobs, views_feeds.bp)
 
 
 def test_programs_are_led_to_every_listed_app_and_kept_from_what_is_private(

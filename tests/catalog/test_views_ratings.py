@@ -5,45 +5,26 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlmodel import Session, select
+from sqlmodel import select
 
-from marketplace.catalog import service, views, views_ratings
-from marketplace.catalog.models import App, Rating, RatingFlag, RatingState, Release
+from marketplace.catalog import service
+from marketplace.catalog.models import App, Rating, RatingFlag, RatingState
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.kernel.ids import AccountId, AppId
-from marketplace.runs.pages import Panel
 from tests.factories.accounts import make_account
 from tests.factories.catalog import NOON, make_listed
-from tests.factories.pages import make_store, send, sign_in
+from tests.factories.pages import send, sign_in
+from tests.factories.storefront import make_storefront
 
 PAGE = "/apps/tests.echo"
-
-
-def panel_for(_session: Session, app: App, _release: Release | None) -> Panel:
-    return Panel(app=app, actions=[], chosen="", is_signed_in=True)
-
-
-def has_bought(_session: Session, _person_id: AccountId, _app_id: AppId) -> bool:
-    return False
 
 
 @pytest.fixture(scope="module")
 def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """Made once: compiling its templates takes longer than the tests."""
-    return make_store(
-        database,
-        views.blueprint(Blobs(tmp_path_factory.mktemp("blobs")), panel_for, has_bought),
-        views_ratings.blueprint(has_bought),
-        publishing__portal="/portal/",
-        runs__start="/apps/<ident>/runs",
-        billing__checkout="/checkout/<product_id>",
-    )
-
-
-@pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
+    blobs = Blobs(tmp_path_factory.mktemp("blobs"))
+    return make_storefront(database, blobs)
 
 
 def listed(database: Database) -> App:

@@ -39,11 +39,6 @@ def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     )
 
 
-@pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
-
-
 def token(database: Database, **given: Any) -> dict[str, str]:
     """The header of a program of a developer."""
     with database.writing() as session:

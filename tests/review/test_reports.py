@@ -6,24 +6,23 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from marketplace.accounts.limits import TooManyAttempts
 from marketplace.billing import service as billing
-from marketplace.catalog import views, views_ratings
-from marketplace.catalog.models import App, Product, Release
+from marketplace.catalog.models import App, Product
 from marketplace.infra.blobs import Blobs
 from marketplace.infra.db import Database
 from marketplace.infra.jobs import Job
-from marketplace.kernel.ids import AccountId, AppId, ProductId
+from marketplace.kernel.ids import AccountId, ProductId
 from marketplace.review import reports
 from marketplace.review import views as review_views
 from marketplace.review.models import AppReport
 from marketplace.review.views_reports import bp
-from marketplace.runs.pages import Panel
 from tests.factories.accounts import make_account
 from tests.factories.catalog import found_by, make_listed, make_product
-from tests.factories.pages import make_store, send, sign_in
+from tests.factories.pages import send, sign_in
+from tests.factories.storefront import make_storefront
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PAGE = "/apps/tests.echo"
@@ -31,33 +30,11 @@ FORM = f"{PAGE}/report"
 DESK = "/review/apps/tests.echo"
 
 
-def panel_for(_session: Session, app: App, _release: Release | None) -> Panel:
-    return Panel(app=app, actions=[], chosen="", is_signed_in=True)
-
-
-def has_bought(_session: Session, _person_id: AccountId, _app_id: AppId) -> bool:
-    return False
-
-
 @pytest.fixture(scope="module")
 def app(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """Made once: compiling its templates takes longer than the tests."""
     blobs = Blobs(tmp_path_factory.mktemp("blobs"))
-    return make_store(
-        database,
-        views.blueprint(blobs, panel_for, has_bought),
-        views_ratings.blueprint(has_bought),
-        review_views.blueprint(blobs),
-        bp,
-        publishing__portal="/portal/",
-        runs__start="/apps/<ident>/runs",
-        billing__checkout="/checkout/<product_id>",
-    )
-
-
-@pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
+    return make_storefront(database, blobs, review_views.blueprint(blobs), bp)
 
 
 @pytest.fixture

@@ -35,11 +35,6 @@ def app(database: Database, store: Blobs) -> Flask:
 
 
 @pytest.fixture
-def client(app: Flask, empty_database: Database) -> FlaskClient:
-    return app.test_client()
-
-
-@pytest.fixture
 def operator(client: FlaskClient, database: Database) -> Account:
     return sign_in(database, client, is_operator=True)
 
