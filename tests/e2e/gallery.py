@@ -4,31 +4,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import UUID
 
-from flask import Flask, request
-from sqlmodel import Session
+from flask import Flask
 from werkzeug.serving import make_server
 
-from marketplace.billing import queries as billing
-from marketplace.catalog import views as catalog_views
-from marketplace.catalog import views_feeds, views_ratings
-from marketplace.catalog.models import App, Release
+from marketplace.catalog import views_feeds
 from marketplace.infra.db import Database
-from marketplace.runs import (
-    queries,
-    views,
-    views_audit,
-    views_consent,
-    views_repeating,
-    views_settings,
-    views_shares,
-)
-from marketplace.runs.pages import Panel
-from marketplace.web.auth import actor
-from marketplace.web.sse import Streams
-from tests.factories.pages import make_store
-from tests.factories.runs import VAULT, Stage, stage
+from tests.factories.run_pages import make_run_pages
+from tests.factories.runs import stage
 
 SOURCE = '''
 import base64, enum
@@ -108,39 +91,13 @@ def go(notes: Annotated[File, Field(accept=(".txt",), max_bytes=2_000, label="Yo
 '''
 
 
-def _pages(here: Stage) -> Flask:
-    def panel_for(session: Session, app: App, release: Release | None) -> Panel:
-        person = actor()
-        person_id = person.id if person else None
-        again = request.args.get("again", type=UUID)
-        return queries.panel(
-            session, app, release, VAULT, person_id=person_id, unavailable=None, again=again
-        )
-
-    return make_store(
-        here.database,
-        catalog_views.blueprint(here.blobs, panel_for, billing.has_bought),
-        views_feeds.bp,
-        views_ratings.blueprint(billing.has_bought),
-        views.blueprint(here.database, here.logs, here.questions, here.starter, Streams(8)),
-        views_audit.blueprint(here.audits),
-        views_consent.blueprint(here.executor),
-        views_settings.blueprint(VAULT),
-        views_shares.bp,
-        views_repeating.blueprint(here.starter),
-        publishing__portal="/portal/",
-        reports__form="/apps/<ident>/report",
-        billing__checkout="/checkout/<product_id>",
-    )
-
-
 @contextmanager
 def gallery(database: Database, folder: Path) -> Iterator[tuple[Flask, str]]:
     """The pages, and the address at which the app's own page is served."""
     with stage(database, folder) as here:
         listed = here.described(SOURCE, ident="caravan.gallery", permissions=())
         here.described(ASKING, ident="caravan.camp", permissions=("files.read",))
-        app = _pages(here)
+        app = make_run_pages(here, views_feeds.bp)
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
