@@ -1,13 +1,13 @@
 """The pages for developers: what they show works, and what is generated is current."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from caravan.checks import check_folder
 from caravan.cli.new import TEMPLATES, write
 from caravan.reference import manifest_markdown
+
+from tests.sdk.own_tests import run_own_tests
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```(?:python|toml)\n# (\S+)\n(.*?)```", re.DOTALL)
@@ -34,16 +34,4 @@ def test_the_first_app_of_the_guide_passes_every_check_and_its_own_tests(tmp_pat
         (folder / path).write_text(text)
     findings = check_folder(folder)
     assert {each.level for each in findings} == {"pass"}, findings
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "."],
-        cwd=folder,
-        env={
-            "PYTHONPATH": str(ROOT / "sdk"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "2 passed" in ran.stdout, ran.stdout + ran.stderr
+    assert "2 passed" in run_own_tests(folder)

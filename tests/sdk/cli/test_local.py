@@ -1,7 +1,6 @@
 """The commands that need no store: new, check, build, run, and how they speak."""
 
 import json
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from caravan.cli.output import Exit, Failure
 
 from tests.sdk.bundles import APP, MANIFEST, write_folder
 from tests.sdk.cli.conftest import Terminal
+from tests.sdk.own_tests import run_own_tests
 
 
 def test_a_new_app_passes_every_check_and_its_own_tests(terminal: Terminal) -> None:
@@ -24,20 +24,7 @@ def test_a_new_app_passes_every_check_and_its_own_tests(terminal: Terminal) -> N
     folder = terminal.folder / "word-garden"
     assert 'id = "amina.word-garden"' in (folder / "caravan.toml").read_text()
     assert (folder / ".gitignore").exists()
-    sdk = Path(__file__).parents[3] / "sdk"
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "."],
-        cwd=folder,
-        env={
-            "PYTHONPATH": str(sdk),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "2 passed" in ran.stdout, ran.stdout + ran.stderr
+    assert "2 passed" in run_own_tests(folder)
 
 
 @pytest.mark.parametrize("template", ["text", "chat", "table", "vision"])
