@@ -2,31 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from caravan import App, Context, PaymentRequired, _host
+from caravan import Context, PaymentRequired, _host
 from caravan.bundle import build, open_bundle
 from caravan.checks import check
 
 from models.grammar import copywriter, helpdesk, phrasebook
 from models.grammar.example import Example
+from tests.factories.shipped import PLUGINS, app_of
 
-PLUGINS = Path(__file__).parent.parent.parent / "plugins"
 NAMES = ("phrasebook", "copywriter", "helpdesk")
-
-
-def app_of(name: str) -> App:
-    spec = spec_from_file_location(f"shipped_{name}", PLUGINS / name / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    app: App = module.app
-    return app
 
 
 class Door:

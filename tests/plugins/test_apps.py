@@ -3,12 +3,11 @@
 import json
 import re
 from collections.abc import Iterator
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
-from caravan import App, HostError
+from caravan import HostError
 from caravan.bundle import build, open_bundle
 from caravan.checks import check
 from caravan.cli.evals import performed
@@ -20,21 +19,11 @@ from marketplace.catalog.wording import SHOWN
 from marketplace.inference import gguf_file
 from marketplace.inference.ports import EngineStatus, ServedModel
 from marketplace.runs import wishes
+from tests.factories.shipped import PLUGINS, app_of
 
 ROOT = Path(__file__).parents[2]
-PLUGINS = ROOT / "plugins"
 SHIPPED = sorted(path.parent.name for path in PLUGINS.glob("*/caravan.toml"))
 TABLE = "City,Month,Sales\nAmman,May,120\nPetra,May,80\nAmman,June,150\n"
-
-
-def app_of(name: str) -> App:
-    spec = spec_from_file_location(f"shipped_{name}", PLUGINS / name / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    app: App = module.app
-    return app
 
 
 def test_ten_apps_are_shipped() -> None:
