@@ -12,7 +12,7 @@ from marketplace.inference.fake import FakeInference
 from marketplace.infra.db import Database
 from marketplace.infra.egress import Egress, EgressSettings
 from marketplace.kernel.ids import AccountId, RunId
-from marketplace.runs import grants
+from marketplace.runs import events, grants
 from marketplace.runs.asking import Asking
 from marketplace.runs.events import EventLogs, EventWriter
 from marketplace.runs.files import Reader
@@ -83,7 +83,10 @@ class Counter:
 @contextmanager
 def desks(database: Database, folder: Path) -> Iterator[Stage]:
     """A stage whose model says three words; what its counters have opened is closed after it."""
-    with stage(database, folder, inference=FakeInference(["one ", "two ", "three"])) as here:
+    model = FakeInference(["one ", "two ", "three"])
+    with pytest.MonkeyPatch.context() as patch, stage(database, folder, inference=model) as here:
+        # These logs have no end; whoever reads one would wait for it.
+        patch.setattr(events, "HEARTBEAT_S", 0.02)
         yield here
     while OPENED:
         OPENED.pop().close()

@@ -18,7 +18,6 @@ from marketplace.inference.ports import (
     type_answer_event,
 )
 from marketplace.infra.db import Database
-from marketplace.runs import events
 from marketplace.runs.prompts import MAX_PROMPT_CHARS
 from marketplace.runs.settings import RunSettings
 from tests.factories.desks import ASKED, PLENTY, Counter, desks
@@ -26,11 +25,7 @@ from tests.factories.runs import Stage
 
 
 @pytest.fixture
-def here(
-    empty_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Stage]:
-    # These logs have no end; whoever reads one would wait for it.
-    monkeypatch.setattr(events, "HEARTBEAT_S", 0.02)
+def here(empty_database: Database, tmp_path: Path) -> Iterator[Stage]:
     with desks(empty_database, tmp_path) as it:
         yield it
 

@@ -12,7 +12,6 @@ from marketplace.ads.models import Offer
 from marketplace.catalog.models import Product
 from marketplace.infra.db import Database
 from marketplace.kernel.clock import utc_now
-from marketplace.runs import events
 from marketplace.runs.models import Run
 from tests.factories.ads import make_flight
 from tests.factories.desks import ASKED, Counter, desks
@@ -20,11 +19,7 @@ from tests.factories.runs import EVERY_PERMISSION, Stage
 
 
 @pytest.fixture
-def here(
-    empty_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Stage]:
-    # These logs have no end; whoever reads one would wait for it.
-    monkeypatch.setattr(events, "HEARTBEAT_S", 0.02)
+def here(empty_database: Database, tmp_path: Path) -> Iterator[Stage]:
     with desks(empty_database, tmp_path) as it:
         yield it
 
