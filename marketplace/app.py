@@ -58,6 +58,7 @@ from marketplace.runs import views_api as api_views
 from marketplace.runs import views_audit as audit_views
 from marketplace.runs import views_consent as consent_views
 from marketplace.runs import views_developer as developer_views
+from marketplace.runs import views_my_apps as my_apps_views
 from marketplace.runs import views_repeating as repeating_views
 from marketplace.runs import views_settings as settings_views
 from marketplace.runs import views_shares as shares_views
@@ -203,9 +204,8 @@ def create_app(settings: Settings, sandbox: Sandbox | None = None) -> Flask:
             store, panel_for, billing_queries.has_bought, Nearness(database, engine)
         )
     )
-    app.register_blueprint(collections_views.bp)
-    app.register_blueprint(channels_views.bp)
-    app.register_blueprint(feeds_views.bp)
+    for room in (collections_views.bp, channels_views.bp, feeds_views.bp):
+        app.register_blueprint(room)
     app.register_blueprint(ratings_views.blueprint(billing_queries.has_bought))
     app.register_blueprint(
         publishing_views.blueprint(
@@ -220,6 +220,7 @@ def create_app(settings: Settings, sandbox: Sandbox | None = None) -> Flask:
     starter = Starter(executor, files, settings.runs, secrets)
     for room in (
         runs_views.blueprint(database, logs, executor.questions, starter, streams),
+        my_apps_views.bp,
         shares_views.bp,
         repeating_views.blueprint(starter),
         api_views.blueprint(starter),

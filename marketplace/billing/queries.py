@@ -39,6 +39,7 @@ from marketplace.kernel.ids import AccountId, AppId, ProductId
 from marketplace.kernel.money import WHOLE_BPS, Money
 from marketplace.kernel.paging import Page
 from marketplace.web.auth import Actor
+from marketplace.web.i18n import gettext as _
 
 ROWS_A_PAGE = 25
 
@@ -70,6 +71,16 @@ def has_bought(session: Session, person_id: AccountId, app_id: AppId) -> bool:
         )
     ).first()
     return found is not None
+
+
+def bought(session: Session, person_id: AccountId) -> dict[AppId, datetime]:
+    """The apps of which a person has paid for anything and not been refunded, and when they did."""
+    found = session.exec(
+        select(Entitlement.app_id, func.max(Entitlement.granted_at))
+        .where(Entitlement.person_id == person_id, col(Entitlement.revoked_at).is_(None))
+        .group_by(col(Entitlement.app_id))
+    ).all()
+    return {AppId(app_id): granted_at for app_id, granted_at in found}
 
 
 def product_needed(session: Session, person_id: AccountId | None, app_id: AppId) -> Product | None:
@@ -142,13 +153,20 @@ def order_page(
         order=order,
         app_ident=app.ident,
         app_name=app_name,
-        movements=_movements(session, found),
+        movements=_movements(session, found, developer=_("The developer's share")),
         given_back=given_back,
         refundable_until=until if is_open else None,
     )
 
 
-def _movements(session: Session, found: Sequence[LedgerTransaction]) -> Sequence[Movement]:
+def _movements(
+    session: Session, found: Sequence[LedgerTransaction], *, developer: str = ""
+) -> Sequence[Movement]:
+    """These transactions in words.
+
+    Args:
+        developer: what the only developer in them is called; else each has a number.
+    """
     entries: dict[object, list[LedgerEntry]] = defaultdict(list)
     for entry in session.exec(
         select(LedgerEntry)
@@ -161,7 +179,7 @@ def _movements(session: Session, found: Sequence[LedgerTransaction]) -> Sequence
             words=words.kind(one.kind),
             external_key=one.external_key,
             at=one.occurred_at,
-            lines=[words.line(entry.account, entry.amount) for entry in entries[one.id]],
+            lines=[words.line(entry.account, entry.amount, developer) for entry in entries[one.id]],
         )
         for one in found
     ]

@@ -19,8 +19,12 @@ def kind(name: str) -> str:
     return known.get(name, name)
 
 
-def account(code: str) -> str:
-    """Whose money it is."""
+def account(code: str, developer: str = "") -> str:
+    """Whose money it is.
+
+    Args:
+        developer: what a developer is called where it is plain which one is meant.
+    """
     known = {
         ledger.TILL: _("Till (play money)"),
         ledger.COMMISSION: _("The store's share of sales"),
@@ -31,14 +35,14 @@ def account(code: str) -> str:
     # `liab:dev:<id>:pending` and `liab:adv:<id>:prepaid`: the start of the id tells them apart.
     _side, party, owner, purse = code.split(":")
     if party == "dev":
-        return _("Developer %(id)s", id=owner[-6:])
+        return developer or _("Developer %(id)s", id=owner[-6:])
     if purse == "reserved":
         return _("Campaign %(id)s, set aside", id=owner[-6:])
     return _("Campaign %(id)s, paid in", id=owner[-6:])
 
 
-def line(code: str, amount: Money) -> Line:
+def line(code: str, amount: Money, developer: str = "") -> Line:
     """One posting; money that came to its owner is positive, wherever it stands in the book."""
     if code == ledger.TILL:
         return Line(account(code), amount)
-    return Line(account(code), -amount)
+    return Line(account(code, developer), -amount)

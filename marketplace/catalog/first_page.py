@@ -9,7 +9,7 @@ from sqlmodel import Session, select
 
 from marketplace.catalog import categories, own_rows, queries, queries_collections, shelves
 from marketplace.catalog.models import App, AppState, ListingText
-from marketplace.catalog.own_rows import Lead
+from marketplace.catalog.own_rows import Lead, Own
 from marketplace.catalog.pages import Home, OwnRow, Tile
 from marketplace.catalog.shelves import ORDERS
 from marketplace.kernel.ids import AccountId, AppId
@@ -27,13 +27,14 @@ def home(session: Session, *, locale: str, today: date, person_id: AccountId | N
     Args:
         person_id: whose own runs it may follow, or None for nobody's.
     """
-    leads = own_rows.leads(session, person_id, today=today) if person_id else []
+    own = own_rows.of(session, person_id, today=today) if person_id else Own()
     rows, bound = _rows(session), queries_collections.shown(session)
     wanted = {
         *(app_id for row in rows.values() for app_id in row),
         *(app_id for each in bound for app_id in each.app_ids),
-        *(candidate.app_id for lead in leads for candidate in lead.candidates),
-        *(lead.app_id for lead in leads),
+        *(candidate.app_id for lead in own.leads for candidate in lead.candidates),
+        *(lead.app_id for lead in own.leads),
+        *own.recent[:ROW],
     }
     found = session.exec(queries.those(wanted)).all()
     listed = {app.id: (app, owner) for app, owner in found if app.state is AppState.LISTED}
@@ -42,7 +43,8 @@ def home(session: Session, *, locale: str, today: date, person_id: AccountId | N
     return Home(
         **{name: shelf.tiles(app_ids) for name, app_ids in rows.items()},
         categories=categories.links(shelves.counts(session)),
-        own=_own(leads, shelf),
+        again=shelf.tiles(own.recent[:ROW]),
+        own=_own(own.leads, shelf),
         hero=queries_collections.card(hero, shelf.tiles(hero.app_ids), locale) if hero else None,
         collections=[
             queries_collections.card(each, shelf.tiles(each.app_ids), locale)

@@ -43,8 +43,21 @@ class Lead:
     candidates: Sequence[Candidate]
 
 
-def leads(session: Session, person_id: AccountId, *, today: date) -> list[Lead]:
-    """The apps a person is drawn to most, with what others who use them use: two statements."""
+@dataclass(frozen=True)
+class Own:
+    """What one person's own runs bring to the first page.
+
+    Args:
+        recent: the listed apps they ran, the latest first.
+        leads: those they are drawn to most.
+    """
+
+    recent: Sequence[AppId] = ()
+    leads: Sequence[Lead] = ()
+
+
+def of(session: Session, person_id: AccountId, *, today: date) -> Own:
+    """The apps a person runs, with what others who use them use: two statements."""
     since = today - timedelta(days=DAYS)
     uses = session.exec(
         select(col(Use.app_id), col(Use.day), col(App.category), col(App.state))
@@ -61,7 +74,7 @@ def leads(session: Session, person_id: AccountId, *, today: date) -> list[Lead]:
         days.setdefault(app_id, []).append((today - day).days)
     chosen = sorted(categories, key=lambda app_id: (-ranking.interest(days[app_id]), app_id))[:ROWS]
     if not chosen:
-        return []
+        return Own()
     wanted = _candidates(
         {app_id: categories[app_id] for app_id in chosen}, person_id, used=days, since=since
     )
@@ -70,10 +83,11 @@ def leads(session: Session, person_id: AccountId, *, today: date) -> list[Lead]:
         known = found[chosen[place]].get(app_id)
         if known is None or known.shared < shared:
             found[chosen[place]][app_id] = Candidate(app_id, shared, asked)
-    return [
+    leads = [
         Lead(app_id, categories[app_id], list(candidates.values()))
         for app_id, candidates in found.items()
     ]
+    return Own(list(categories), leads)
 
 
 def _candidates(

@@ -52,7 +52,8 @@ class Home:
         used: what most people use.
         trending: what more people use this week than in the weeks before.
         loved: what people rate best.
-        own: rows that follow what the reader has run, none for those who do not want them.
+        again: what the reader has run last, nothing for those who do not want it.
+        own: rows that follow what the reader has run, likewise.
         hero: the collection that leads the page.
         collections: further ones.
     """
@@ -62,6 +63,7 @@ class Home:
     new: Sequence[Tile]
     loved: Sequence[Tile]
     categories: Sequence[CategoryLink]
+    again: Sequence[Tile] = ()
     own: Sequence["OwnRow"] = ()
     hero: "CollectionCard | None" = None
     collections: Sequence["CollectionCard"] = ()

@@ -36,7 +36,8 @@ from marketplace.web.i18n import gettext as _
 PanelFor = Callable[[Session, App, Release | None], Any]
 RatingsFor = Callable[[Session, App], Ratings]
 
-SIMILAR = 4
+# Rows of three, of two and of one are all full.
+SIMILAR = 6
 MOST_OF_A_DEVELOPER = 100
 SVG = "image/svg+xml"
 

@@ -16,7 +16,7 @@ from marketplace.kernel.errors import NotFound
 from marketplace.kernel.ids import AppId
 from marketplace.kernel.paging import Page
 from marketplace.kernel.words import noted
-from marketplace.web.i18n import format_number, ngettext
+from marketplace.web.i18n import format_number, format_rating, ngettext
 from marketplace.web.i18n import gettext as _
 
 TILES_A_PAGE = 24
@@ -199,7 +199,7 @@ def _why(hit: Hit, app: App) -> str:
         )
     if app.rating_count:
         average = app.rating_total / app.rating_count
-        reasons.append(_("rated %(stars)s", stars=format_number(round(average, 1))))
+        reasons.append(_("rated %(stars)s", stars=format_rating(average)))
     return " · ".join(reasons)
 
 

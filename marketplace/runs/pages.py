@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from marketplace.catalog.models import App, Product
+from marketplace.catalog.pages import Tile
 from marketplace.catalog.permissions import Asked
 from marketplace.kernel.money import Money
 from marketplace.kernel.paging import Page
@@ -237,6 +238,20 @@ class RunRow:
     generated_tokens: int
     first_words: str
     is_scheduled: bool
+
+
+@dataclass(frozen=True)
+class MyApp:
+    """An app that a person ran or bought.
+
+    Args:
+        ran_at: the last time, or None.
+        bought_at: likewise.
+    """
+
+    tile: Tile
+    ran_at: datetime | None
+    bought_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -178,18 +178,33 @@ def _with_fractions(locale: str) -> str:
     return pattern.replace("0.00", "0.00####")
 
 
-def format_datetime(instant: datetime) -> str:
-    """An instant, medium length, in UTC."""
-    return dates.format_datetime(instant, "medium", locale=current_locale())
+def format_rating(average: float) -> str:
+    """An average of stars, always with one decimal, so that those of a list compare."""
+    return numbers.format_decimal(average, "0.0", locale=current_locale())
+
+
+def format_datetime(instant: datetime) -> Markup:
+    """An instant to the minute: in UTC, and by the reader's own clock where a script can run."""
+    pattern = str(dates.get_datetime_format("medium", locale=current_locale()))
+    words = pattern.replace("{0}", _time_of_day(instant)).replace("{1}", format_date(instant))
+    return Markup('<time datetime="{}" data-controller="time">{}</time>').format(
+        instant.isoformat(), words
+    )
 
 
 def format_date(instant: datetime) -> str:
-    """The day of an instant, in UTC."""
-    return dates.format_date(instant, "medium", locale=current_locale())
+    """The day of an instant, in UTC, with its month in letters."""
+    return dates.format_skeleton("yMMMd", instant, locale=current_locale())
 
 
-def format_time(instant: datetime) -> str:
-    """The time of day of an instant, in UTC, to the minute."""
+def format_time(instant: datetime) -> Markup:
+    """The time of day of an instant, to the minute, as `format_datetime` tells it."""
+    return Markup('<time datetime="{}" data-controller="time" data-time-of-day>{}</time>').format(
+        instant.isoformat(), _time_of_day(instant)
+    )
+
+
+def _time_of_day(instant: datetime) -> str:
     return f"{dates.format_time(instant, 'short', locale=current_locale())} UTC"
 
 
@@ -247,6 +262,7 @@ def install(app: Flask) -> None:
         format_time=format_time,
         format_memory=format_memory,
         format_percent=format_percent,
+        format_rating=format_rating,
         format_bytes=format_bytes,
         text_direction=direction,
     )

@@ -74,6 +74,21 @@ def test_a_row_follows_what_a_person_ran_and_says_why(
     assert sorted(names(row)[1:]) == ["Daf", "Qanun"]
 
 
+def test_what_a_person_ran_last_comes_first_to_be_used_again(
+    session: Session, shop: dict[str, App]
+) -> None:
+    lina = make_account(session).id
+    use(session, lina, shop["Oud"], days_ago=9)
+    use(session, lina, shop["Daf"], shop["Ney"], days_ago=2)
+    use(session, lina, shop["Oud"])
+    shop["Ney"].state = AppState.BLOCKED
+    session.flush()
+    assert [tile.name for tile in home(session, person=lina).again] == ["Oud", "Daf"]
+    assert [
+        list(home(session, person=other).again) for other in (make_account(session).id, None)
+    ] == [[], []]
+
+
 def test_one_account_cannot_put_its_app_beside_another(
     session: Session, shop: dict[str, App]
 ) -> None:

@@ -139,6 +139,7 @@ class _Records:
             f"/apps/{app.ident}/settings",
             f"/developers/{me.id}",
             "/reviews/waiting",
+            "/my-apps",
             "/runs",
             f"/runs/{run}",
             f"/runs/{run}/audit",

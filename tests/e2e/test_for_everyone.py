@@ -34,6 +34,7 @@ OWN_PAGES = (
     "/collections/first-steps",
     "/reviews/waiting",
     "/nowhere",
+    "/my-apps",
     "/runs",
     "/permissions",
     "/purchases",

@@ -135,11 +135,18 @@ def test_figures_follow_the_language(app: Flask) -> None:
     assert i18n.format_ms(1234) == "1.2 s"
     assert i18n.format_memory(2**30 - 2**20) == "1,023 MiB"
     assert i18n.format_memory(3 * 2**29) == "1.5 GiB"
+    assert [i18n.format_rating(average) for average in (5, 4.25)] == ["5.0", "4.2"]
     with app.test_request_context("/?lang=ar"):
-        assert i18n.format_date(instant) != "Mar 1, 2026"
-        assert "2026" in i18n.format_datetime(instant).translate(
-            {0x660 + digit: str(digit) for digit in range(10)}
-        )
+        assert i18n.format_date(instant) == "1 مارس 2026"
+
+
+def test_an_instant_says_its_zone_and_a_script_can_read_it(app: Flask) -> None:
+    instant = datetime(2026, 3, 1, 12, 5, 59, tzinfo=UTC)
+    start = '<time datetime="2026-03-01T12:05:59+00:00" data-controller="time"'
+    assert i18n.format_datetime(instant) == f"{start}>Mar 1, 2026, 12:05\u202fPM UTC</time>"
+    assert i18n.format_time(instant) == f"{start} data-time-of-day>12:05\u202fPM UTC</time>"
+    with app.test_request_context("/?lang=ar"):
+        assert i18n.format_datetime(instant) == f"{start}>1 مارس 2026، 12:05 م UTC</time>"
 
 
 @pytest.mark.parametrize("said", ["100% of <b>it</b>", "%(name)s %s", ""])

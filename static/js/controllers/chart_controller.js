@@ -7,6 +7,7 @@
 const HEIGHT_PX = 280;
 const COLOURS = ["--accent", "--dusk-text", "--good", "--gold", "--bad", "--text-muted"];
 const GROUP_WIDTH = 0.76;
+const LETTER_PX = 7;
 
 let library = null;
 
@@ -52,6 +53,8 @@ function options(uPlot, plot, { type, x, series }, isScale, places) {
   const font = `13px ${getComputedStyle(plot).fontFamily}`;
   const axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
   const label = (at) => (isScale ? at : (x[at] ?? ""));
+  // Every place gets its label as long as there is room for the longest.
+  const space = isScale ? 70 : LETTER_PX * (2 + Math.max(...x.map((at) => String(at).length)));
   const room = type === "bar" ? 0.6 : 0.1;
   return {
     width: plot.clientWidth,
@@ -63,7 +66,7 @@ function options(uPlot, plot, { type, x, series }, isScale, places) {
       y: { range: (_, low, high) => uPlot.rangeNum(type === "bar" ? Math.min(0, low) : low, high, 0.1, true) },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, incrs: isScale ? undefined : [1, 2, 5, 10, 20, 50, 100, 500, 1000],
+      { ...axis, grid: { show: false }, space, incrs: isScale ? undefined : [1, 2, 5, 10, 20, 50, 100, 500, 1000],
         values: (_, splits) => splits.map((at) => (Number.isInteger(at) || isScale ? label(at) : "")) },
       { ...axis, size: 64 },
     ],
@@ -71,7 +74,9 @@ function options(uPlot, plot, { type, x, series }, isScale, places) {
       { label: "", value: (_, at) => (at === null ? "" : label(at)) },
       ...series.map((each, index) => {
         const stroke = colour(plot, COLOURS[index % COLOURS.length]);
-        const shared = { label: each.name, stroke, width: 2, points: { show: x.length <= 40 } };
+        // While nothing is pointed at there is no value to tell.
+        const value = (_, at) => at ?? "";
+        const shared = { label: each.name, stroke, width: 2, value, points: { show: x.length <= 40 } };
         if (type !== "bar") return shared;
         return { ...shared, width: 0, fill: stroke, points: { show: false }, paths: bars(uPlot, places, index, series.length) };
       }),
