@@ -14,7 +14,9 @@ TEMPLATES = sorted(
     if "email" not in page.parts
 )
 GALLERY = ROOT / "marketplace" / "templates" / "admin" / "gallery.html"
-MARKUP = "\n".join(page.read_text() for page in TEMPLATES)
+# Times are marked up where they are put into words.
+WORDING = ROOT / "marketplace/web/i18n.py"
+MARKUP = "\n".join(page.read_text() for page in (*TEMPLATES, WORDING))
 
 
 # A tag's attributes and what stands between it and its end.
