@@ -44,6 +44,17 @@ export class Typist {
     this.#block = null;
   }
 
+  /** Write no further for now; what waits is kept. */
+  pause() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+  }
+
+  /** Go on with what waits. */
+  resume() {
+    if (this.#waiting) this.#frame = requestAnimationFrame(() => this.#step());
+  }
+
   #step() {
     this.#frame = 0;
     this.#append(Math.max(2, Math.ceil(this.#waiting.length / CATCH_UP_FRAMES)));
@@ -51,8 +62,7 @@ export class Typist {
   }
 
   #flush() {
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
+    this.pause();
     this.#append(this.#waiting.length);
   }
 

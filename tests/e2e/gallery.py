@@ -90,6 +90,22 @@ def go(notes: Annotated[File, Field(accept=(".txt",), max_bytes=2_000, label="Yo
     yield f"{notes.text()}: {tent.action}"
 '''
 
+TELLING = """
+import time
+from typing import Annotated
+from caravan import App, Field
+
+app = App()
+
+@app.action("Tell a story")
+def tell(wish: Annotated[str, Field(multiline=True)] = "", words: int = 1):
+    \"\"\"A word in each fiftieth of a second.\"\"\"
+    yield f"{wish}. "
+    for number in range(words):
+        time.sleep(0.02)
+        yield f"word {number}, "
+"""
+
 
 @contextmanager
 def gallery(database: Database, folder: Path) -> Iterator[tuple[Flask, str]]:
@@ -97,6 +113,7 @@ def gallery(database: Database, folder: Path) -> Iterator[tuple[Flask, str]]:
     with stage(database, folder) as here:
         listed = here.described(SOURCE, ident="caravan.gallery", permissions=())
         here.described(ASKING, ident="caravan.camp", permissions=("files.read",))
+        here.described(TELLING, ident="caravan.teller", permissions=())
         app = make_run_pages(here, views_feeds.bp)
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever)

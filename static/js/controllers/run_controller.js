@@ -34,6 +34,7 @@ export default function connect(stage) {
   const source = new EventSource(stage.dataset.eventsUrl);
   let isOver = false;
   let isStopping = false;
+  const held = [];
 
   function keepEndInView(change) {
     const isFollowing = stage.getBoundingClientRect().bottom <= window.innerHeight + NEAR_PX;
@@ -66,6 +67,14 @@ export default function connect(stage) {
     source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
   }
 
+  /** What the app makes once Stop is pressed is held back: the finished output has it. */
+  function onMade(name, handle) {
+    on(name, (data) => {
+      if (isStopping) held.push(() => handle(data));
+      else handle(data);
+    });
+  }
+
   function end({ state }) {
     isOver = true;
     source.close();
@@ -83,15 +92,17 @@ export default function connect(stage) {
 
   async function stop(event) {
     event?.preventDefault();
-    if (isOver) return;
+    if (isOver || isStopping) return;
     isStopping = true;
-    typist.finish();
+    typist.pause();
     say(label("Stopping"));
     stopForm.querySelector("button").disabled = true;
     const response = await post(stage.dataset.stopUrl).catch(() => null);
-    // Without an answer the button works again, and the browser may be asked once more.
+    // Without an answer the words go on, and the browser may be asked once more.
     if (!response?.ok && !isOver) {
       isStopping = false;
+      typist.resume();
+      held.splice(0).forEach((show) => show());
       stopForm.querySelector("button").disabled = false;
     }
   }
@@ -139,13 +150,12 @@ export default function connect(stage) {
   on("queued", ({ position }) => {
     say(position > 0 ? label("Queued").replace("{n}", position) : label("Next"));
   });
-  on("text", ({ text, markdown = false }) => {
-    if (isStopping) return;
+  onMade("text", ({ text, markdown = false }) => {
     say(label("Writing"));
     typist.write(text, markdown);
     announcer.hear(text);
   });
-  on("progress", ({ done, total, text }) => {
+  onMade("progress", ({ done, total, text }) => {
     progress.hidden = false;
     const bar = progress.querySelector("progress");
     if (total === null) bar.removeAttribute("value");
@@ -155,9 +165,9 @@ export default function connect(stage) {
     }
     progress.querySelector("[data-run-progress-text]").textContent = text;
   });
-  on("item", ({ html }) => place(html, output));
-  on("slot", ({ html }) => place(html, output));
-  on("question", ask);
+  onMade("item", ({ html }) => place(html, output));
+  onMade("slot", ({ html }) => place(html, output));
+  onMade("question", ask);
   on("receipt", ({ html }) => {
     const spot = document.querySelector("[data-run-receipt]");
     if (spot) spot.replaceChildren();
