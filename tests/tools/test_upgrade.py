@@ -9,6 +9,7 @@ from tools.upgrade import GATE, LOCKED, PACKAGES, ROOT, WANTED, asked_for, pinne
 
 IN = "# Why.\nclick\ncomponentize-py==1.0\nwasmtime==5.0.1\n"
 TXT = "click==8.1 \\\n    --hash=a\ncomponentize-py==1.0 \\\n    --hash=b\nwasmtime==5.0.1 \\\n"
+STEPS = ("compile", "prepare", "builder", "pytest")
 OPEN = {"wasmtime": "", "componentize-py": ""}
 
 
@@ -29,7 +30,7 @@ class Machine:
         self.seen: list[str] = []
 
     def __call__(self, command: Sequence[str], root: Path) -> int:
-        name = next(each for each in ("compile", "prepare", "pytest") if each in " ".join(command))
+        name = next(each for each in STEPS if each in " ".join(command))
         self.ran.append(name)
         self.seen.append((root / WANTED).read_text())
         if name == "compile":
@@ -41,7 +42,7 @@ class Machine:
 def test_the_newest_is_locked_installed_and_kept_when_the_gate_is_green(root: Path) -> None:
     machine = Machine()
     assert upgrade(root, OPEN, machine)
-    assert machine.ran == ["compile", "prepare", "pytest"]
+    assert machine.ran == ["compile", "prepare", "builder", "pytest"]
     assert "\nwasmtime\n" in machine.seen[0]
     assert (root / WANTED).read_text() == IN.replace("5.0.1", "6.0.0")
     assert (root / LOCKED).read_text() == TXT.replace("5.0.1", "6.0.0")
@@ -57,7 +58,8 @@ def test_a_version_that_is_asked_for_is_the_one(root: Path) -> None:
     [
         ("compile", ["compile", "prepare"]),
         ("prepare", ["compile", "prepare", "prepare"]),
-        ("pytest", ["compile", "prepare", "pytest", "prepare"]),
+        ("builder", ["compile", "prepare", "builder", "prepare"]),
+        ("pytest", ["compile", "prepare", "builder", "pytest", "prepare"]),
     ],
 )
 def test_whatever_fails_leaves_all_as_it_was_and_installed(
