@@ -146,14 +146,14 @@ def create_app(settings: Settings, sandbox: Sandbox | None = None) -> Flask:
     )
     app.config.update(
         SECRET_KEY=settings.signing_key(),
-        SECURE_COOKIES=settings.web.public_url.startswith("https://"),
+        SECURE_COOKIES=settings.web.address.startswith("https://"),
         STORE_NAME=settings.web.store_name,
-        PUBLIC_URL=settings.web.public_url,
+        PUBLIC_URL=settings.web.address,
         PAGE_CACHE_S=settings.web.page_cache_s,
         MAX_CONTENT_LENGTH=settings.web.max_upload_bytes,
         SEND_FILE_MAX_AGE_DEFAULT=365 * 24 * 3600,
         SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=settings.web.public_url.startswith("https://"),
+        SESSION_COOKIE_SECURE=settings.web.address.startswith("https://"),
     )
     proxies = settings.web.proxies
     if proxies:

@@ -74,9 +74,7 @@ def serve(settings: Settings, port: int | None) -> None:
     Example: marketplace serve --port 8080
     """
     if port is not None:
-        is_given = "public_url" in settings.web.model_fields_set
-        address = settings.web.public_url if is_given else f"http://127.0.0.1:{port}"
-        web = settings.web.model_copy(update={"port": port, "public_url": address})
+        web = settings.web.model_copy(update={"port": port})
         settings = settings.model_copy(update={"web": web})
     settings.folder.mkdir(parents=True, exist_ok=True)
     settings.signing_key()
@@ -129,12 +127,12 @@ def _announce(settings: Settings, submitted: list[str]) -> None:
             click.echo("caravan: the store does not answer yet; its log above says why")
             return
         time.sleep(0.05)
-    click.echo(f"\n  The store is open:  {settings.web.public_url}\n")
+    click.echo(f"\n  The store is open:  {settings.web.address}\n")
     with database.writing() as session:
         secret = accounts.first_setup_secret(session, now=utc_now())
     if secret:
         click.echo("  Make yourself its operator with this link; it works once:")
-        click.echo(f"  {settings.web.public_url}/accounts/setup/{secret}\n")
+        click.echo(f"  {settings.web.address}/accounts/setup/{secret}\n")
     click.echo("  Ctrl-C closes it.\n")
 
 
@@ -214,7 +212,7 @@ def setup_link(settings: Settings) -> None:
     database = Database(settings.database_address())
     with database.writing() as session:
         secret = accounts.new_setup_link(session, now=utc_now())
-    click.echo(f"{settings.web.public_url}/accounts/setup/{secret}")
+    click.echo(f"{settings.web.address}/accounts/setup/{secret}")
 
 
 @cli.command()

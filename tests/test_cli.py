@@ -65,6 +65,12 @@ def test_migrating_twice_changes_nothing() -> None:
     assert typed("migrate").stdout == first.stdout
 
 
+def test_the_link_has_the_port_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARAVAN_WEB__PORT", "8437")
+    typed("migrate")
+    assert typed("setup-link").stdout.startswith("http://127.0.0.1:8437/accounts/setup/")
+
+
 def test_a_setup_link_is_new_each_time() -> None:
     typed("migrate")
     links = {typed("setup-link").stdout for _ in range(2)}

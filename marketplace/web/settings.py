@@ -14,8 +14,9 @@ class WebSettings(BaseModel):
     )
     port: int = Field(8000, ge=0, le=65535, description="TCP port to listen on.")
     public_url: str = Field(
-        "http://127.0.0.1:8000",
-        description="The address people use. With https, cookies are marked Secure.",
+        "",
+        description="The address people use; empty: http://127.0.0.1 with the port. "
+        "With https, cookies are marked Secure.",
     )
     workers: int = Field(1, ge=1, description="Web processes; one serves about 200 streams.")
     threads: int = Field(256, ge=16, description="Threads of each web process.")
@@ -37,3 +38,8 @@ class WebSettings(BaseModel):
         description="How many proxies of yours stand in front; each adds to X-Forwarded-For. "
         "Wrong numbers let people forge their address.",
     )
+
+    @property
+    def address(self) -> str:
+        """Where people reach the store."""
+        return self.public_url or f"http://127.0.0.1:{self.port}"
