@@ -34,8 +34,9 @@ new MutationObserver((changes) => {
 
 connectAll(document.body);
 
-// Its page for a lost connection; browsers offer it only where the address is safe.
-if ("serviceWorker" in navigator) {
+// The store's page for a lost connection; browsers offer it only where the address is safe. A page
+// that borrows these scripts, as `caravan dev` does, links to no web app and has no such worker.
+if ("serviceWorker" in navigator && document.querySelector("link[rel=manifest]")) {
   addEventListener("load", async () => {
     await navigator.serviceWorker.register("/sw.js");
     const { active } = await navigator.serviceWorker.ready;

@@ -28,7 +28,6 @@ POLICY = (
     "img-src 'self' data:; font-src 'self'; form-action 'self'; base-uri 'none'"
 )
 MAX_BODY_BYTES = 16 * 2**20
-PAGES = frozenset({"/", "/panel"})
 
 
 @dataclass
@@ -274,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
 
     def do_POST(self) -> None:
-        """`/runs` with the form, `/panel` to draw it again, `/runs/<id>/answers` and `…/stop`."""
+        """`/runs` with the form, `/panel` to draw it anew, `/runs/<id>/answers` and `…/stop`."""
         size = int(self.headers.get("content-length") or 0)
         if not self._is_local():
             return
@@ -301,7 +300,7 @@ class _Handler(BaseHTTPRequestHandler):
         if parts == ["panel"]:
             chosen = _chosen(self.server.about(), action)
             typed = forms.typed(texts, chosen["input_schema"]) if chosen else {}
-            page = self.server.page("panel.html", action, "", values=typed)
+            page = self.server.page("saved.html", action, "", values=typed)
             self._answer(page.encode(), "text/html; charset=utf-8")
             return
         if parts != ["runs"]:
