@@ -77,14 +77,14 @@ def build(folder: Path) -> bytes:
 
     Raises: BundleRefused where the store would refuse the result.
     """
-    files = dict(_collect(folder))
-    if MANIFEST_FILE not in files:
+    # Before any other file is read: somebody may stand in a folder that is no app at all.
+    if not (folder / MANIFEST_FILE).is_file():
         raise BundleRefused(
             "bundle.manifest",
             f"There is no {MANIFEST_FILE} in {folder}.",
             fix="Go into the app's folder, or make one with `caravan new`.",
         )
-    data = pack(files)
+    data = pack(dict(_collect(folder)))
     open_bundle(data)
     return data
 

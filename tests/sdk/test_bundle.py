@@ -241,3 +241,10 @@ def test_what_is_packed_is_what_is_opened(extra: dict[str, bytes]) -> None:
     files = with_changes(dict(extra))
     assert open_bundle(pack(files)).files == files
     assert pack(dict(reversed(files.items()))) == pack(files)
+
+
+def test_a_folder_that_is_no_app_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "dangling").symlink_to("nowhere")
+    with pytest.raises(BundleRefused, match=r"There is no caravan\.toml") as caught:
+        build(tmp_path)
+    assert caught.value.rule == "bundle.manifest"

@@ -3,7 +3,7 @@
 import click
 
 from caravan.cli import tokens
-from caravan.cli.output import json_option, say_json
+from caravan.cli.output import Exit, Failure, json_option, say_json
 from caravan.cli.store import Store, address_of, store_of, store_options
 
 
@@ -18,8 +18,7 @@ def login(*, store: str, token: str | None, as_json: bool) -> None:
     """
     address = address_of(store)
     if token is None:
-        click.echo(f"Make a token at {address}/portal/ and paste it here.", err=True)
-        token = click.prompt("Token", hide_input=True, err=True).strip()
+        token = _asked_for(address)
     person = Store(address, token).call("GET", "/api/v1/whoami")
     kept = tokens.read()
     tokens.write({"default": address, "tokens": {**kept["tokens"], address: token}})
@@ -63,6 +62,20 @@ def whoami(*, store: str | None, token: str | None, as_json: bool) -> None:
         say_json({"store": found.url, "account": person})
     else:
         click.echo(f"You are {_name(person)} at {found.url}.")
+
+
+def _asked_for(address: str) -> str:
+    page = f"{address}/portal/tokens"
+    click.echo(f"Make a token at {page} and paste it here.", err=True)
+    try:
+        return str(click.prompt("Token", hide_input=True, err=True)).strip()
+    except click.Abort:
+        raise Failure(
+            Exit.USAGE,
+            "No token was given.",
+            rule="store.no-token",
+            fix=f"Make one at {page}; then set CARAVAN_TOKEN, or give it with --token.",
+        ) from None
 
 
 def _name(person: dict[str, object]) -> str:

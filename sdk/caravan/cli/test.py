@@ -57,7 +57,10 @@ def test(*, words: tuple[str, ...], path: Path, wasm: bool, as_json: bool) -> No
 def _insist_on_tools(path: Path, *, wasm: bool) -> None:
     if importlib.util.find_spec("pytest") is None:
         raise Failure(
-            Exit.USAGE, "pytest is not installed.", rule="test.pytest", fix="pip install pytest"
+            Exit.USAGE,
+            "pytest is not installed beside this command.",
+            rule="test.pytest",
+            fix=f"{sys.executable} -m pip install pytest",
         )
     if not (path / "tests").is_dir():
         raise Failure(

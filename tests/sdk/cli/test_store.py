@@ -35,6 +35,13 @@ def test_login_asks_for_the_token_and_keeps_it_for_the_owner_alone(
     assert tokens.read() == {"default": store.url, "tokens": {store.url: "secret"}}
 
 
+def test_where_nobody_types_a_token_login_says_where_to_make_one(terminal: Terminal) -> None:
+    error = terminal.json("login", "--store", "https://store.example.com")["error"]
+    assert error["rule"] == "store.no-token"
+    assert "https://store.example.com/portal/tokens" in error["fix"]
+    assert "CARAVAN_TOKEN" in error["fix"]
+
+
 def test_a_wrong_token_is_not_kept(terminal: Terminal, store: FakeStore) -> None:
     store.answers.append((401, {"title": "No"}))
     ended = terminal.run("login", "--store", store.url, "--token", "wrong")
