@@ -25,7 +25,9 @@ def of(session: Session, person_id: AccountId, *, number: int, locale: str) -> P
         for app, developer in session.exec(catalog.those({*ran, *bought})).all()
         if app.state is AppState.LISTED
     }
-    latest = sorted(found, key=lambda app_id: ran.get(app_id) or bought[app_id], reverse=True)
+    latest = sorted(
+        found, key=lambda key: max(at[key] for at in (ran, bought) if key in at), reverse=True
+    )
     first = (number - 1) * APPS_A_PAGE
     shown = latest[first : first + APPS_A_PAGE]
     tiles = catalog.tiles(session, [found[app_id] for app_id in shown], locale=locale)
