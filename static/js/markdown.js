@@ -11,6 +11,9 @@ const BULLET = /^\s*[-*+]\s+/;
 const NUMBER = /^\s*\d+[.)]\s+/;
 const ROW = /^\s*\|/;
 const ROW_RULE = /^[\s|:-]+$/;
+const ONLY_MARKS = /^\s*(?:\d{1,3}[.)]?|[#>*+_`|:\s-]*)$/;
+const OPEN = /(?:^|[\s(])(\*\*|\*|`)(?=\S)[^*`]*$/;
+const OPEN_LINK = /\[[^\]]{0,80}(?:\](?:\([^)]*)?)?$/;
 const INLINE = /(\*\*|__)(.+?)\1|(\*|_)(?=\S)(.+?)\3|`([^`]+)`|\[([^\]]+)\]\([^)]*\)/;
 
 function element(name, ...children) {
@@ -100,9 +103,26 @@ export function blocks(text) {
   return made;
 }
 
+function isInCode(text) {
+  return text.split("\n").filter((line) => FENCE.test(line)).length % 2 === 1;
+}
+
+/**
+ * Text that may go on, as it can be shown now: a line of which only marks have come and a link
+ * that is not whole are left out, and bold, slanted or code that has begun is closed, so that no
+ * mark is seen for a moment.
+ */
+export function arriving(text) {
+  const start = text.lastIndexOf("\n") + 1;
+  const [before, line] = [text.slice(0, start), text.slice(start)];
+  if (isInCode(before)) return /^`{1,2}$/.test(line) ? before : text;
+  if (ONLY_MARKS.test(line)) return before;
+  const bare = line.replace(OPEN_LINK, "").replace(/[*`]+$/, "");
+  return before + bare + (OPEN.exec(bare)?.[1] ?? "");
+}
+
 /** Where the text may be cut so that what stands before can no longer change; 0 for nowhere. */
 export function settled(text) {
   const cut = text.lastIndexOf("\n\n");
-  const fences = text.slice(0, cut).split("\n").filter((line) => FENCE.test(line));
-  return cut > 0 && fences.length % 2 === 0 ? cut : 0;
+  return cut > 0 && !isInCode(text.slice(0, cut)) ? cut : 0;
 }

@@ -1,6 +1,6 @@
 /* How a run's words reach the page and the ear: evenly, and in whole sentences. */
 
-import { blocks, settled } from "./markdown.js";
+import { arriving, blocks, settled } from "./markdown.js";
 
 const CATCH_UP_FRAMES = 8;
 const FLOOD_CHARACTERS = 4000;
@@ -41,6 +41,7 @@ export class Typist {
   /** Write what waits and end the block; later text begins a new one. */
   finish() {
     this.#flush();
+    this.#block?.finish();
     this.#block = null;
   }
 
@@ -95,6 +96,9 @@ class PlainBlock {
   add(text) {
     this.#node.appendData(text);
   }
+
+  /** Nothing was left out. */
+  finish() {}
 }
 
 class MarkdownBlock {
@@ -110,8 +114,14 @@ class MarkdownBlock {
     this.#tail.forEach((node) => node.remove());
     this.element.append(...blocks(this.#open.slice(0, cut)));
     this.#open = this.#open.slice(cut);
-    this.#tail = blocks(this.#open);
+    this.#tail = blocks(arriving(this.#open));
     this.element.append(...this.#tail);
+  }
+
+  /** Show what was left out because more might have come. */
+  finish() {
+    this.#tail.forEach((node) => node.remove());
+    this.element.append(...blocks(this.#open));
   }
 }
 

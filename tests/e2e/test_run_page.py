@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,35 @@ PRESS = """
     done(found);
   }).observe(stage, { attributeFilter: ["aria-busy"] });
 })
+"""
+
+WRITTEN = """# The road
+
+We leave **before sunrise**, with *mint tea* and `three` camels: 2 * 3 of them [1],
+[by map](/a/map).
+
+1. Fill the skins
+- dates and **bread**
+
+```python
+caravan.move(2 ** 3)
+```
+
+> A guest
+
+| Well | Hours |
+| --- | --- |
+| **Salim** | 4 |
+
+The rest is *walking*
+"""
+# What is read on the page after each letter that comes.
+READ = """
+async (text) => {
+  const { arriving, blocks } = await import("/static/js/markdown.js");
+  return [...text].map((_, n) => blocks(arriving(text.slice(0, n + 1))).map((b) => b.innerText)
+    .join(" "));
+}
 """
 
 
@@ -118,3 +148,14 @@ def test_a_run_that_is_over_is_run_again_with_one_press_or_edited(page: Page, sh
     page.locator("#run [name=wish]").fill("Old towns")
     page.locator("#run [name=wish]").press("Control+Enter")
     assert "Old towns" in finished(page)
+
+
+def test_marks_of_text_that_still_arrives_are_never_seen(page: Page) -> None:
+    page.goto("/apps/caravan.teller")
+    shown = [re.sub(r"\s+", "", each) for each in page.evaluate(READ, WRITTEN)]
+    for before, after in pairwise(shown):
+        assert after.startswith(before), (before, after)
+    assert shown[-1] == (
+        "TheroadWeleavebeforesunrise,withmintteaandthreecamels:2*3ofthem[1],bymap."
+        "Filltheskinsdatesandbreadcaravan.move(2**3)AguestWellHoursSalim4Therestiswalking"
+    )
