@@ -132,6 +132,20 @@ def test_stop_holds_the_words_at_once_and_the_end_follows(page: Page) -> None:
     assert min(ends) <= END_MS, ends
 
 
+def test_a_stop_that_is_not_heard_loses_no_words(page: Page) -> None:
+    page.route("**/stop", lambda route: route.abort())
+    begin(page, words="2000")
+    output = page.locator("[data-run-output]")
+    expect(output).to_contain_text("word 5,")
+    page.keyboard.press("Escape")
+    expect(output).to_contain_text("word 100,")
+    told = [int(each) for each in re.findall(r"word (\d+),", output.inner_text())]
+    assert told == list(range(len(told)))
+    page.unroute("**/stop")
+    page.locator("[data-run-stop] button").click()
+    assert "word 1999," not in finished(page)
+
+
 def test_a_run_that_is_over_is_run_again_with_one_press_or_edited(page: Page, shots: Path) -> None:
     begin(page, wish="Slow mornings")
     # The page watched it; the button comes with its end.

@@ -152,7 +152,9 @@ def test_a_failed_run_says_why_on_its_page_and_in_its_stream(
     here: Stage, lina: FlaskClient
 ) -> None:
     run_id = run_of(here, start(lina, here.app("raise ValueError('no camel')")))
-    assert "no camel" in lina.get(f"/runs/{run_id}").text
+    page = lina.get(f"/runs/{run_id}").text
+    assert "no camel" in page
+    assert 'class="run-stage run-stage-failed"' in page
     assert streamed(lina, run_id) == ["started", "failed", "final", "receipt", "done"]
 
 
