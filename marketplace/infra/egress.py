@@ -212,7 +212,10 @@ class Egress:
         try:
             addresses = self._resolve(host, port)
         except OSError as error:
-            raise NoAnswer(f"There is no host “{host}”.", rule="http.no-host") from error
+            raise NoAnswer(
+                f"“{host}” was not found: the name is wrong, or this store cannot reach the web.",
+                rule="http.no-host",
+            ) from error
         # One private address among public ones is a trap, not a mistake.
         if not addresses or not all(map(is_public, addresses)):
             raise NotPublic(
