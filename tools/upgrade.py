@@ -103,8 +103,9 @@ def upgrade(root: Path, versions: dict[str, str], run: Run) -> bool:
             say("not good; the versions before it are put back")
             for path, data in before.items():
                 (root / path).write_bytes(data)
-            if not install(root, run):
-                say("they could not be installed again: run `make check` when that is mended")
+            # Building the new runtime removed the old one, for which the next start would wait.
+            if not (install(root, run) and build(root, run)):
+                say("they could not be made ready again: run `make run` when that is mended")
     return is_good
 
 
