@@ -10,7 +10,7 @@ from typing import IO, Any
 from uuid import UUID
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from sqlalchemy import Column, Table, inspect, select
+from sqlalchemy import Column, Label, Table, inspect, select
 from sqlmodel import Session
 
 from marketplace.accounts import belongings
@@ -61,7 +61,10 @@ def write(
 def _write_table(
     session: Session, archive: ZipFile, table: Table, rows: Rows, person_id: AccountId
 ) -> int:
-    shown = [column for column in table.c if not is_withheld(column)]
+    shown: list[Column[Any] | Label[Any]] = [
+        *(column for column in table.c if not is_withheld(column)),
+        *_idents(table),
+    ]
     wanted = select(*shown).where(rows[table]).order_by(*table.primary_key.columns)
     found = session.connection().execute(wanted, execution_options={"yield_per": ROWS_AT_ONCE})
     count = 0
@@ -76,13 +79,30 @@ def _write_table(
     return count
 
 
+def _idents(table: Table) -> list[Label[Any]]:
+    """The public name of each app that a row points at, whose id says nothing to a person."""
+    return [
+        select(key.column.table.c.ident)
+        .where(key.column == key.parent)
+        .scalar_subquery()
+        .label(key.parent.name.removesuffix("_id"))
+        for key in table.foreign_keys
+        if "ident" in key.column.table.c
+    ]
+
+
 def _write_row(
-    file: IO[bytes], columns: list[Column[Any]], row: Any, person_id: AccountId, *, is_first: bool
+    file: IO[bytes],
+    columns: list[Column[Any] | Label[Any]],
+    row: Any,
+    person_id: AccountId,
+    *,
+    is_first: bool,
 ) -> None:
     told = {
         column.name: _plain(value)
         for column, value in zip(columns, row, strict=True)
-        if not _is_another(column, value, person_id)
+        if isinstance(column, Label) or not _is_another(column, value, person_id)
     }
     file.write(b"[\n" if is_first else b",\n")
     file.write(json.dumps(told, ensure_ascii=False).encode())

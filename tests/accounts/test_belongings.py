@@ -19,6 +19,7 @@ from marketplace.infra.db import Database
 from marketplace.infra.personal import Tie, is_withheld, tie_of
 from marketplace.kernel.ids import AccountId
 from tests.factories.accounts import NOON, make_account
+from tests.factories.catalog import make_app
 from tests.factories.rows import make_row
 
 TABLES = SQLModel.metadata.sorted_tables
@@ -109,6 +110,15 @@ def test_of_others_with_whom_they_share_a_row_an_export_names_nobody(
     [row] = json.loads(exported(session, tmp_path, noor)["billing_order.json"])
     assert row["buyer_id"] == str(noor)
     assert "developer_id" not in row
+
+
+def test_an_export_says_by_name_which_app_a_row_is_about(session: Session, tmp_path: Path) -> None:
+    noor = AccountId(make_account(session).id)
+    app = make_app(session)
+    runs = SQLModel.metadata.tables["runs_run"]
+    make_row(session, runs, person_id=noor, app_id=app.id)
+    [row] = json.loads(exported(session, tmp_path, noor)["runs_run.json"])
+    assert (row["app_id"], row["app"]) == (str(app.id), app.ident)
 
 
 def test_no_column_that_is_withheld_is_in_an_export(
