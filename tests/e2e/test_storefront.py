@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from sqlmodel import Session
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -97,6 +97,22 @@ def test_the_search_field_lists_apps_that_the_keyboard_opens(visitor: BrowserCon
     field.press("ArrowDown")
     field.press("Enter")
     page.wait_for_url("**/apps/tests.oud-tuner")
+    assert wrong == []
+
+
+def test_what_was_typed_before_the_script_came_is_answered_too(visitor: BrowserContext) -> None:
+    page, wrong = watched(visitor)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/search_controller.js", hold)
+    with page.expect_request("**/search_controller.js"):
+        page.goto("/")
+    page.locator("[name=q]").press_sequentially("oud")
+    held.pop().continue_()
+    expect(page.locator(".suggestions [role=option]")).to_have_count(2)
     assert wrong == []
 
 

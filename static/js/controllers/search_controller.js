@@ -29,6 +29,8 @@ function whileTyping(input, ask) {
     clearTimeout(timer);
     timer = setTimeout(go, Date.now() - last > PAUSE_MS ? 0 : PAUSE_MS);
   });
+  // Somebody was quicker than this script.
+  if (document.activeElement === input && input.value !== input.defaultValue) go();
   return () => {
     clearTimeout(timer);
     asked.abort();
