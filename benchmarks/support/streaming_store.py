@@ -36,6 +36,7 @@ from marketplace.sandbox.ports import (
     forget,
 )
 from marketplace.settings import Settings
+from marketplace.web.auth import TokenScope
 from marketplace.web.server import Server
 from tests.factories.accounts import make_account, make_session, make_token
 from tests.factories.runs import make_run, make_runnable
@@ -129,7 +130,8 @@ def furnish(database: Database, blobs: Blobs) -> Furnished:
             session, app, person_id=person.id, state=RunState.FINISHED, output=OUTPUT, wall_ms=900
         )
         cookie = make_session(session, person, now=utc_now())
-        token = make_token(session, person, now=utc_now()).secret
+        scopes = (TokenScope.RUN,)
+        token = make_token(session, person, scopes=scopes, now=utc_now()).secret
         return Furnished(app.ident, cookie, token, str(run.id))
 
 
