@@ -100,6 +100,8 @@ class Pool:
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else LOOK_EVERY_S
 
     def _keep_ready(self) -> None:
+        # A place that came free may find a process that is ready already, left by a prepared one.
+        self._dispatch()
         while len(self._ready) < min(self._ready_count, self._free):
             self._ready.append(self._bear(is_urgent=bool(self._waiting)))
             # Runs first: the next process can be made while this one works.

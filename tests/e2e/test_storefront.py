@@ -18,7 +18,13 @@ from marketplace.runs.pages import Panel
 from tests.factories.catalog import make_listed
 from tests.factories.pages import make_store
 
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    # A server that is closed drops what it is just sending.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <_io.FileIO:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 ROUNDS = 2
 KEPT = "caches.match('/offline', {ignoreSearch: true})"
 UNREACHABLE = {"en": "The store cannot be reached", "ar": "لا يمكن الوصول إلى المتجر"}

@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
 from marketplace.sandbox.client import RunnerClient
-from marketplace.sandbox.ports import Job, Outcome, OutcomeKind
+from marketplace.sandbox.ports import Job, Outcome, OutcomeKind, SandboxStatus
 from tests.factories.sandbox import HEAD, SMALL, Host, limits, make_job, start_zygote
 
 
@@ -36,6 +36,14 @@ def prepared(client: RunnerClient, job: Job) -> tuple[Outcome, Host]:
     raise AssertionError("no instance was prepared")
 
 
+def until(client: RunnerClient, what: Callable[[SandboxStatus], bool]) -> None:
+    """Ask the zygote again and again until it is so."""
+    deadline = time.monotonic() + 20
+    while not what(client.status()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def named(name: str, source: str, **given: object) -> Job:
     """A job of a release of this name."""
     return make_job(code={"app.py": source.encode()}, release=name, **given)
@@ -59,6 +67,48 @@ def test_a_hot_release_is_prepared_and_a_run_of_it_is_no_different(client: Runne
         assert warm.texts[0].startswith("1 ")
     changed, _ = run(client, named("counting-2", COUNTING))
     assert not changed.was_prepared
+
+
+def test_a_run_that_waits_begins_when_a_prepared_one_ends(client: RunnerClient) -> None:
+    # A prepared one begins beside the processes that are ready, and leaves one of them over.
+    ends = {name: threading.Event() for name in ("hot", "cold")}
+    begun = {name: threading.Event() for name in ends}
+    asking = HEAD + "    ctx.kv.user.get('key')\n    yield 'done'\n"
+
+    def wait(name: str) -> None:
+        begun[name].set()
+        assert ends[name].wait(20)
+
+    def start(name: str) -> threading.Thread:
+        host = Host({"kv.get": lambda _: wait(name)})
+        job = named(name, asking, limits=limits(wall_ms=30_000))
+        going = threading.Thread(target=client.run, args=(job, host, threading.Event()))
+        going.start()
+        return going
+
+    until(client, lambda status: status.waiting == status.busy == 0)
+    ends["hot"].set()
+    deadline = time.monotonic() + 20
+    while not client.status().prepared:
+        assert time.monotonic() < deadline
+        start("hot").join()
+    until(client, lambda status: status.busy == 0)
+    ends["hot"].clear()
+    begun["hot"].clear()
+    going = [start("hot")]
+    assert begun["hot"].wait(10)
+    going.append(start("cold"))
+    assert begun["cold"].wait(10)
+    third = threading.Thread(target=run, args=(client, named("third", COUNTING)))
+    third.start()
+    until(client, lambda status: status.waiting == 1)
+    ends["hot"].set()
+    third.join(10)
+    has_begun = not third.is_alive()
+    ends["cold"].set()
+    for each in (*going, third):
+        each.join(10)
+    assert has_begun
 
 
 def test_what_importing_computes_is_paid_by_the_run(client: RunnerClient) -> None:
