@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from sqlmodel import SQLModel
 
+from marketplace.infra.db import Database
 from tests.corpus.payloads import Strangers
 from tests.corpus.records import Corpus, corpus
 from tests.e2e.api import Person
+from tests.e2e.gallery import gallery
 from tests.e2e.store import Store
 
 CHROMIUM = next(
@@ -49,6 +53,24 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
     """A store of pages in this process, full of what strangers wrote, for one module alone."""
     with corpus(tmp_path_factory.mktemp("full"), Strangers(each=8)) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def gallery_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A database of one module's own: what it keeps is nobody else's."""
+    made = Database(f"sqlite:///{tmp_path_factory.mktemp('database') / 'store.db'}")
+    SQLModel.metadata.create_all(made.engine)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def gallery_store(
+    gallery_database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Flask, str]]:
+    """The pages of runs, and the address at which they are served."""
+    with gallery(gallery_database, tmp_path_factory.mktemp("gallery")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """An app with every kind of field and result, in a store of pages in this process."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from marketplace.catalog import views_feeds
 from marketplace.infra.db import Database
 from tests.factories.run_pages import make_run_pages
 from tests.factories.runs import stage
+from tests.factories.serving import serving
 
 SOURCE = '''
 import base64, enum
@@ -109,17 +109,12 @@ def tell(wish: Annotated[str, Field(multiline=True)] = "", words: int = 1):
 
 @contextmanager
 def gallery(database: Database, folder: Path) -> Iterator[tuple[Flask, str]]:
-    """The pages, and the address at which the app's own page is served."""
+    """The pages, and the address at which they are served."""
     with stage(database, folder) as here:
-        listed = here.described(SOURCE, ident="caravan.gallery", permissions=())
+        here.described(SOURCE, ident="caravan.gallery", permissions=())
         here.described(ASKING, ident="caravan.camp", permissions=("files.read",))
         here.described(TELLING, ident="caravan.teller", permissions=())
         app = make_run_pages(here, views_feeds.bp)
         server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield app, f"http://127.0.0.1:{server.server_port}/apps/{listed.ident}"
-        finally:
-            server.shutdown()
-            thread.join()
+        with serving(server):
+            yield app, f"http://127.0.0.1:{server.server_port}"

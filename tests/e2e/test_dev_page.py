@@ -1,6 +1,5 @@
 """The page of `caravan dev` in a browser: a run, and saves that it follows while someone types."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from caravan.cli.bench import NativeBench, Upstreams
 from caravan.cli.devserver import DevServer
 from playwright.sync_api import Browser, Page, expect
 
+from tests.factories.serving import serving
 from tests.sdk.bundles import APP, write_folder
 
 SDK = Path(__file__).parents[2] / "sdk"
@@ -19,12 +19,8 @@ NEW_PARAMETER = APP.replace("text: str", "text: str, tone: str = ''")
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevServer]:
     monkeypatch.setenv("PYTHONPATH", str(SDK))
     server = DevServer(write_folder(tmp_path / "echo"), 0, NativeBench(Upstreams()))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 @pytest.fixture

@@ -6,43 +6,24 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
-from sqlmodel import SQLModel
 
 from marketplace.infra.db import Database
-from tests.e2e.gallery import gallery
 from tests.factories.pages import sign_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.enable_socket]
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """A database of this walk's own: what it keeps is nobody else's."""
-    made = Database(f"sqlite:///{tmp_path_factory.mktemp('database') / 'store.db'}")
-    SQLModel.metadata.create_all(made.engine)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def store(
-    database: Database, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Flask, str]]:
-    with gallery(database, tmp_path_factory.mktemp("gallery")) as made:
-        yield made
 
 
 @pytest.fixture(params=[("en", 1280, "light"), ("ar", 390, "dark")], ids=["english", "arabic"])
 def page(
     request: pytest.FixtureRequest,
     browser: Browser,
-    database: Database,
-    store: tuple[Flask, str],
+    gallery_database: Database,
+    gallery_store: tuple[Flask, str],
 ) -> Iterator[Page]:
     locale, width, scheme = request.param
-    app, url = store
+    app, url = gallery_store
     client = app.test_client()
-    sign_in(database, client)
+    sign_in(gallery_database, client)
     cookie = client.get_cookie("caravan")
     assert cookie is not None
     context = browser.new_context(
@@ -59,7 +40,7 @@ def page(
     wrong: list[str] = []
     tab.on("pageerror", lambda error: wrong.append(str(error)))
     tab.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    tab.goto(url)
+    tab.goto(f"{url}/apps/caravan.gallery")
     yield tab
     context.close()
     # A form that is sent back is a 422, which the browser notes as an error.

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
-from sqlmodel import SQLModel
 
 from marketplace.infra.db import Database
-from tests.e2e.gallery import gallery
 from tests.e2e.people import finished
 from tests.factories.pages import sign_in
 
@@ -70,29 +68,16 @@ async (text) => {
 """
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path_factory.mktemp('database') / 'store.db'}")
-    SQLModel.metadata.create_all(made.engine)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def store(
-    database: Database, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Flask, str]]:
-    with gallery(database, tmp_path_factory.mktemp("gallery")) as (app, url):
-        yield app, url.partition("/apps/")[0]
-
-
 @pytest.fixture(params=[("en", 1280), ("ar", 390)], ids=["english-wide", "arabic-narrow"])
 def page(
-    request: pytest.FixtureRequest, browser: Browser, database: Database, store: tuple[Flask, str]
+    request: pytest.FixtureRequest,
+    browser: Browser,
+    gallery_database: Database,
+    gallery_store: tuple[Flask, str],
 ) -> Iterator[Page]:
-    (locale, width), (app, url) = request.param, store
+    (locale, width), (app, url) = request.param, gallery_store
     client = app.test_client()
-    sign_in(database, client)
+    sign_in(gallery_database, client)
     cookie = client.get_cookie("caravan")
     assert cookie is not None
     context = browser.new_context(

@@ -1,7 +1,6 @@
 """A command line with its own config folder, and a store that answers on this machine."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ import pytest
 from caravan.cli import main
 from click.testing import CliRunner, Result
 
+from tests.factories.serving import serving
 from tests.sdk.bundles import write_folder
 
 
@@ -77,9 +77,5 @@ def store() -> Iterator[FakeStore]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     fake = FakeStore(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield fake
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield fake

@@ -20,6 +20,7 @@ from caravan.errors import HostError
 from caravan.native import PRETENDED
 
 from tests.factories.sandbox import runtime_cache
+from tests.factories.serving import serving
 from tests.sdk.bundles import APP, write_folder
 from tests.sdk.cli.conftest import FakeStore, Terminal
 
@@ -37,12 +38,8 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> NativeBench:
 @pytest.fixture
 def server(terminal: Terminal, bench: NativeBench) -> Iterator[DevServer]:
     server = DevServer(write_folder(terminal.folder / "echo"), 0, bench)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 def ask(
