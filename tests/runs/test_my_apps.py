@@ -1,16 +1,20 @@
 """The page of what a person ran or bought."""
 
+from datetime import timedelta
+
 from flask.testing import FlaskClient
 from sqlmodel import Session
 
 from marketplace.accounts.models import Account
 from marketplace.billing import service
 from marketplace.catalog.models import App, AppState
-from marketplace.kernel.ids import OrderId
+from marketplace.kernel.ids import AccountId, OrderId
 from marketplace.runs import my_apps
+from tests.factories.accounts import make_account
 from tests.factories.billing import NOON, TILL, make_actor, make_order
+from tests.factories.catalog import make_app
 from tests.factories.run_pages import ASK, run_of, start
-from tests.factories.runs import Stage
+from tests.factories.runs import Stage, make_run
 
 
 def test_an_app_that_was_run_is_found_again_by_its_person_alone(
@@ -38,6 +42,14 @@ def test_what_was_bought_is_there_before_its_first_run_until_it_is_given_back(
     buyer = make_actor(session.get_one(Account, order.buyer_id))
     service.refund(session, TILL, OrderId(order.id), asked_by=buyer, now=NOON)
     assert my_apps.of(session, order.buyer_id, number=1, locale="en").total == 0
+
+
+def test_the_app_that_was_run_last_comes_first(session: Session) -> None:
+    person, apps = make_account(session), [make_app(session, state=AppState.LISTED) for _ in "abc"]
+    for days, app in zip((2, 0, 1), apps, strict=True):
+        make_run(session, app, person_id=person.id, created_at=NOON - timedelta(days=days))
+    mine = my_apps.of(session, AccountId(person.id), number=1, locale="en")
+    assert [each.tile.ident for each in mine.items] == [apps[at].ident for at in (1, 2, 0)]
 
 
 def test_a_stranger_is_sent_to_sign_in(here: Stage, lina: FlaskClient) -> None:
