@@ -12,7 +12,7 @@ from marketplace.kernel.ids import AccountId, OrderId
 from marketplace.runs import my_apps
 from tests.factories.accounts import make_account
 from tests.factories.billing import NOON, TILL, make_actor, make_order
-from tests.factories.catalog import make_app
+from tests.factories.catalog import make_app, make_release
 from tests.factories.run_pages import ASK, run_of, start
 from tests.factories.runs import Stage, make_run
 
@@ -47,7 +47,9 @@ def test_what_was_bought_is_there_before_its_first_run_until_it_is_given_back(
 def test_the_app_that_was_run_last_comes_first(session: Session) -> None:
     person, apps = make_account(session), [make_app(session, state=AppState.LISTED) for _ in "abc"]
     for days, app in zip((2, 0, 1), apps, strict=True):
-        make_run(session, app, person_id=person.id, created_at=NOON - timedelta(days=days))
+        at = NOON - timedelta(days=days)
+        release = make_release(session, app=app)
+        make_run(session, app, person_id=person.id, release_id=release.id, created_at=at)
     mine = my_apps.of(session, AccountId(person.id), number=1, locale="en")
     assert [each.tile.ident for each in mine.items] == [apps[at].ident for at in (1, 2, 0)]
 
