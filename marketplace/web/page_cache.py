@@ -1,11 +1,17 @@
-"""Keeps pages for visitors who are not signed in, a few seconds, in this process."""
+"""Keeps pages for visitors who are not signed in, a few seconds, in this process.
+
+An old page is shown once more while it is made anew in a thread apart, so that no visitor of a
+page that is much visited waits for it (`stale-while-revalidate`, RFC 5861 §3).
+"""
 
 import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import wraps
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial, wraps
+from io import BytesIO
 from typing import ParamSpec
 
 from flask import Flask, Response, current_app, request
@@ -20,13 +26,16 @@ Key = tuple[str, str, str]
 
 MOST_BYTES = 32 * 2**20
 NONCE, TOKEN = "nonce", "token"
+# Marks the request of a thread that makes a page anew.
+RENEWING = "caravan.renewing"
 
 
 class PageCache:
     """Finished pages by address, language and theme; the least lately used go first.
 
     Args:
-        keep_s: seconds for which a page is shown again; 0 keeps nothing.
+        keep_s: seconds for which a page is shown again, and for which an old one is still
+            shown while it is made anew; 0 keeps nothing.
         clock: seconds that only grow.
     """
 
@@ -35,16 +44,37 @@ class PageCache:
         self._clock = clock
         self._pages: OrderedDict[Key, tuple[float, int, Sequence[bytes]]] = OrderedDict()
         self._bytes = 0
+        self._renewing: set[Key] = set()
         self._lock = threading.Lock()
+        # Its thread begins with the first page that is renewed.
+        self._renewer = ThreadPoolExecutor(1, "page-renewal")
 
-    def get(self, key: Key) -> Sequence[bytes] | None:
-        """The pieces of a page, or None when it is not here or too old."""
+    def get(self, key: Key) -> tuple[Sequence[bytes] | None, bool]:
+        """The pieces of a page, or None when it is not here or too old.
+
+        Returns: also whether it is old, and the caller is the one that must `renew` it.
+        """
         with self._lock:
-            found = self._pages.get(key)
-            if found is None or found[0] < self._clock():
-                return None
+            found, now = self._pages.get(key), self._clock()
+            if found is None or found[0] + self.keep_s < now:
+                return None, False
             self._pages.move_to_end(key)
-            return found[2]
+            is_due = found[0] < now and key not in self._renewing
+            if is_due:
+                self._renewing.add(key)
+            return found[2], is_due
+
+    def renew(self, key: Key, make: Callable[[], object]) -> None:
+        """Have `make` put the page here anew, in a thread apart."""
+
+        def made() -> None:
+            try:
+                make()
+            finally:
+                with self._lock:
+                    self._renewing.discard(key)
+
+        self._renewer.submit(made)
 
     def put(self, key: Key, pieces: Sequence[bytes]) -> None:
         """Keep a page."""
@@ -84,7 +114,10 @@ def kept(view: Callable[Args, ResponseReturnValue]) -> Callable[Args, ResponseRe
         if not cache.keep_s or not _is_common():
             return view(*args, **kwargs)
         key = (request.full_path, current_locale(), theme.chosen())
-        pieces = cache.get(key)
+        is_renewal = RENEWING in request.environ
+        pieces, is_due = (None, False) if is_renewal else cache.get(key)
+        if is_due:
+            cache.renew(key, _same_request())
         if pieces is None:
             made = view(*args, **kwargs)
             if not isinstance(made, str):
@@ -94,6 +127,14 @@ def kept(view: Callable[Args, ResponseReturnValue]) -> Callable[Args, ResponseRe
         return _page(pieces)
 
     return answer
+
+
+def _same_request() -> Callable[[], object]:
+    """Asks for this page again, whatever is kept of it."""
+    store = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  (Flask's own way)
+    environ = {**request.environ, "wsgi.input": BytesIO(), RENEWING: True}
+    # What proxies have said is in it already.
+    return lambda: Response.from_app(partial(Flask.wsgi_app, store), environ).close()
 
 
 def _is_common() -> bool:

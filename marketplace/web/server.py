@@ -1,5 +1,6 @@
 """Serves the store with gunicorn."""
 
+import gc
 from collections.abc import Callable
 
 from flask import Flask
@@ -48,4 +49,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> Flask:
         """The application of one web process."""
-        return self._make_app()
+        app = self._make_app()
+        # What is there now stays: no collection shall walk over it while requests wait.
+        gc.collect()
+        gc.freeze()
+        return app

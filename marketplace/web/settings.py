@@ -26,8 +26,8 @@ class WebSettings(BaseModel):
     page_cache_s: float = Field(
         5,
         ge=0,
-        description="Seconds for which visitors who are not signed in see the same page again; "
-        "0 makes every page anew.",
+        description="Seconds for which visitors who are not signed in see the same page again, "
+        "and as long once more while it is made anew; 0 makes every page anew.",
     )
     max_upload_bytes: int = Field(
         12 * 1024 * 1024, description="Largest request body accepted, in bytes."

@@ -1,6 +1,9 @@
 """Pages that are the same for every visitor are made once, and hold each one's own secrets."""
 
 import re
+import threading
+from collections.abc import Sequence
+from typing import NoReturn
 
 import pytest
 from flask import Flask, flash, render_template_string
@@ -9,7 +12,7 @@ from flask.testing import FlaskClient
 from marketplace.infra.db import Database
 from marketplace.web import csrf
 from marketplace.web.auth import session_cookie
-from marketplace.web.page_cache import MOST_BYTES, PageCache, kept
+from marketplace.web.page_cache import MOST_BYTES, Key, PageCache, kept
 from tests.web.small_app import People, make_actor, make_app
 
 PAGE = (
@@ -111,9 +114,75 @@ def test_a_page_grows_old() -> None:
     key = ("/", "en", "")
     cache.put(key, [b"page"])
     now[0] = 5
-    assert cache.get(key) == [b"page"]
-    now[0] = 5.1
-    assert cache.get(key) is None
+    assert cache.get(key) == ([b"page"], False)
+    now[0] = 10
+    assert cache.get(key) == ([b"page"], True)
+    now[0] = 10.1
+    assert cache.get(key) == (None, False)
+
+
+def test_an_old_page_is_shown_while_one_thread_makes_it_anew() -> None:
+    now = [0.0]
+    cache = PageCache(5, clock=lambda: now[0])
+    key = ("/", "en", "")
+    cache.put(key, [b"old"])
+    asked, may_end, is_put = threading.Event(), threading.Event(), threading.Event()
+
+    def renew() -> None:
+        asked.set()
+        assert may_end.wait(10)
+        cache.put(key, [b"new"])
+        is_put.set()
+
+    now[0] = 6
+    assert cache.get(key) == ([b"old"], True)
+    cache.renew(key, renew)
+    assert asked.wait(10)
+    assert cache.get(key) == ([b"old"], False)
+    may_end.set()
+    assert is_put.wait(10)
+    assert cache.get(key) == ([b"new"], False)
+
+
+def test_a_page_that_could_not_be_made_anew_is_tried_again() -> None:
+    now = [0.0]
+    cache = PageCache(5, clock=lambda: now[0])
+    key = ("/", "en", "")
+    cache.put(key, [b"old"])
+    now[0] = 6
+    others_turn = threading.Event()
+
+    def fail() -> NoReturn:
+        raise OSError("no disk")
+
+    assert cache.get(key) == ([b"old"], True)
+    cache.renew(key, fail)
+    cache.renew(("/", "ar", ""), others_turn.set)
+    assert others_turn.wait(10)
+    assert cache.get(key) == ([b"old"], True)
+
+
+def test_a_visitor_of_an_old_page_waits_for_nobody(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, now = app.test_client(), [0.0]
+    cache: PageCache = app.extensions["page_cache"]
+    monkeypatch.setattr(cache, "_clock", lambda: now[0])
+    renewed = threading.Event()
+    put = cache.put
+
+    def noted(key: Key, pieces: Sequence[bytes]) -> None:
+        put(key, pieces)
+        renewed.set()
+
+    assert "made 1" in client.get("/page").text
+    monkeypatch.setattr(cache, "put", noted)
+    now[0] = 61
+    first = client.get("/page").text
+    assert renewed.wait(10)
+    second = client.get("/page").text
+    assert ("made 1" in first, "made 2" in second) == (True, True)
+    assert secrets(first)[1] != secrets(second)[1]
 
 
 def test_the_least_lately_used_pages_make_room() -> None:
@@ -121,7 +190,7 @@ def test_the_least_lately_used_pages_make_room() -> None:
     half = b"x" * (MOST_BYTES // 2)
     for name in ("a", "b"):
         cache.put((name, "en", ""), [half])
-    assert cache.get(("a", "en", "")) is not None
+    assert cache.get(("a", "en", ""))[0] is not None
     cache.put(("a", "en", ""), [half])
     cache.put(("c", "en", ""), [half])
-    assert [cache.get((name, "en", "")) is not None for name in "abc"] == [True, False, True]
+    assert [cache.get((name, "en", ""))[0] is not None for name in "abc"] == [True, False, True]
