@@ -169,9 +169,8 @@ def create_app(settings: Settings, sandbox: Sandbox | None = None) -> Flask:
     store = blobs(settings)
     engine = language_model(settings)
     sandbox = sandbox or RunnerClient(settings.socket("runners"), settings.cache_dir())
-    (logs, audits), files = run_logs(settings), run_files(settings)
     secrets, streams = vault(settings), Streams(settings.web.streams_per_person)
-    executor = run_executor(settings, database, engine, sandbox)
+    executor, files = run_executor(settings, database, engine, sandbox), run_files(settings)
     app.extensions["executor"] = executor
 
     def panel_for(session: Session, listed: App, release: Release | None) -> Panel:
@@ -219,16 +218,18 @@ def create_app(settings: Settings, sandbox: Sandbox | None = None) -> Flask:
     app.register_blueprint(ads_views.bp)
     starter = Starter(executor, files, settings.runs, secrets)
     for room in (
-        runs_views.blueprint(database, logs, executor.questions, starter, streams),
+        runs_views.blueprint(database, executor.logs, executor.questions, starter, streams),
         my_apps_views.bp,
         shares_views.bp,
         repeating_views.blueprint(starter),
         api_views.blueprint(starter),
-        audit_views.blueprint(audits),
+        audit_views.blueprint(executor.audits),
     ):
         app.register_blueprint(room)
     app.register_blueprint(
-        developer_views.blueprint(database, engine, audits, store, settings.runs, streams=streams)
+        developer_views.blueprint(
+            database, engine, executor.audits, store, settings.runs, streams=streams
+        )
     )
     app.register_blueprint(consent_views.blueprint(executor))
     app.register_blueprint(settings_views.blueprint(secrets))

@@ -130,20 +130,19 @@ class Ours:
         generation = self.generation(request)
         with self._lock:
             self._open.add(generation.request_id)
-        first_s, pieces, started = None, 0, time.perf_counter()
+        first_s, started = None, time.perf_counter()
         try:
             for event in self.client.generate(generation):
-                if isinstance(event, Piece):
-                    pieces += 1
-                    if first_s is None:
-                        first_s = time.perf_counter() - started
+                if isinstance(event, Piece) and first_s is None:
+                    first_s = time.perf_counter() - started
                 elif isinstance(event, Finished):
                     usage = event.usage
         finally:
             with self._lock:
                 self._open.discard(generation.request_id)
         tokens = (usage.prompt_tokens, usage.cached_tokens, usage.generated_tokens)
-        return Answer(request, first_s, pieces, *tokens)
+        # The client hands over as one what came together; each piece was a token.
+        return Answer(request, first_s, usage.generated_tokens, *tokens)
 
     def generation(self, request: Request) -> Generation:
         """The request in the engine's words."""

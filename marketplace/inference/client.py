@@ -205,8 +205,11 @@ class EngineClient:
             yield Finished("cancelled", Usage(), "")
 
     def _events(self, queue: type_queue) -> Iterator[type_answer_event | Embedded]:
+        held: type_event | EngineStatus | None = None
         while True:
-            event = self._next(queue)
+            event, held = held or self._next(queue), None
+            if isinstance(event, Piece):
+                event, held = _gathered(event, queue)
             if isinstance(event, CaravanError):
                 raise event
             if not isinstance(event, EngineStatus):
@@ -273,3 +276,14 @@ class EngineClient:
             connection = self._connection = Connection(sock)
             Thread(target=connection.read, name="engine-client", daemon=True).start()
             return connection
+
+
+def _gathered(piece: Piece, queue: type_queue) -> tuple[Piece, type_event | EngineStatus | None]:
+    """All pieces that have come already as one, and what came after them."""
+    texts = [piece.text]
+    while not queue.empty():
+        event = queue.get()
+        if not isinstance(event, Piece):
+            return Piece("".join(texts)), event
+        texts.append(event.text)
+    return Piece("".join(texts)), None

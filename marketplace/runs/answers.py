@@ -1,6 +1,7 @@
 """What the model makes for one run: its answers, within the run's budget of tokens."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,6 +74,7 @@ class Answers:
         self._promised: dict[int, int] = {}
         self._scores: dict[int, list[dict[str, Any]]] = {}
         self._cancelled = threading.Event()
+        self._told_at = 0.0
         self.tally = Tally()
         self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "llm.open": self._open,
@@ -176,6 +178,8 @@ class Answers:
             raise
 
     def _next_of(self, handle: int, stream: Iterator[type_answer_event]) -> dict[str, Any]:
+        if handle in self._begun:
+            self._gather()
         if self._cancelled.is_set():
             self._break_off(handle)
             return {"end": "cancelled"}
@@ -185,6 +189,7 @@ class Answers:
                 case Queued(position):
                     self._events.write("queued", {"position": position})
                 case Piece(text):
+                    self._told_at = time.monotonic()
                     return {"text": text}
                 case Scored():
                     self._scores.setdefault(handle, []).append(prompts.score(event))
@@ -199,6 +204,12 @@ class Answers:
                 break
         self._break_off(handle)
         return {"end": "cancelled"}
+
+    def _gather(self) -> None:
+        """Let words come together where many runs are told words; a wish to stop ends it."""
+        self._cancelled.wait(
+            max(0.0, self._told_at + self._events.gathering_s() - time.monotonic())
+        )
 
     def _complete(self, payload: dict[str, Any]) -> dict[str, Any]:
         handle = self._open(payload)

@@ -5,17 +5,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from marketplace.kernel.ids import RunId
 from marketplace.runs import audit
 from marketplace.web.sse import Event
 
+# How often a reader looks for what another process writes: soon while a run begins.
+FIRST_POLL_S, FIRST_S = 0.005, 1.0
 POLL_S = 0.03
-FIRST_POLL_S = 0.005
+# How often in a second all runs of a process tell words, and all its readers look for them;
+# where there are many, each gathers more words, and looks for more.
+MOST_PER_S = 400
+LONGEST_PAUSE_S = 0.5
 HEARTBEAT_S = 2.0
 LAST = "done"
+STOPS = "stops"
 
 
 class EventLogs:
@@ -28,6 +35,8 @@ class EventLogs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[RunId, EventWriter] = {}
+        self._readers = 0
+        self._counting = threading.Lock()
 
     def path(self, run_id: RunId) -> Path:
         """Where a run's log lies."""
@@ -35,19 +44,29 @@ class EventLogs:
 
     def stop_path(self, run_id: RunId) -> Path:
         """The file whose presence asks the process that runs it to stop."""
-        return self._folder / f"{run_id}.stop"
+        return self._folder / STOPS / str(run_id)
+
+    def asked_to_stop(self) -> set[str]:
+        """The ids of all runs that somebody wants to stop."""
+        try:
+            return {path.name for path in (self._folder / STOPS).iterdir()}
+        except FileNotFoundError:
+            return set()
 
     def open(self, run_id: RunId) -> "EventWriter":
         """Begin (or, after a crash, go on with) a run's log."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        writer = EventWriter(self.path(run_id), partial(self._writers.pop, run_id, None))
+        writer = EventWriter(
+            self.path(run_id), partial(self._writers.pop, run_id, None), self.gathering_s
+        )
         self._writers[run_id] = writer
         return writer
 
     def ask_to_stop(self, run_id: RunId) -> None:
         """Leave word for the process that runs it, whichever that is."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self.stop_path(run_id).touch()
+        path = self.stop_path(run_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
 
     def follow(
         self, run_id: RunId, *, after: int, is_over: Callable[[], bool]
@@ -58,12 +77,20 @@ class EventLogs:
             is_over: asked after two silent seconds; when true, the log is read a last time and
                 the stream ends even without a `done` event.
         """
-        offset, silent_since, over = 0, time.monotonic(), False
-        pending = b""
+        self._count(1)
+        try:
+            with _Tail(self.path(run_id)) as tail:
+                yield from self._followed(run_id, tail, after, is_over)
+        finally:
+            self._count(-1)
+
+    def _followed(
+        self, run_id: RunId, tail: "_Tail", after: int, is_over: Callable[[], bool]
+    ) -> Iterator[Event | None]:
+        began = silent_since = time.monotonic()
+        over = False
         while True:
-            chunk = self._read(run_id, offset)
-            offset += len(chunk)
-            *lines, pending = (pending + chunk).split(b"\n")
+            lines = tail.lines()
             for line in lines:
                 event = _parse(line)
                 if event.id > after:
@@ -71,7 +98,7 @@ class EventLogs:
                 if event.name == LAST:
                     return
             now = time.monotonic()
-            if chunk:
+            if lines:
                 silent_since = now
                 continue
             if over:
@@ -81,18 +108,22 @@ class EventLogs:
                 yield None
                 continue
             if writer := self._writers.get(run_id):
-                writer.wait_beyond(offset, HEARTBEAT_S)
+                writer.wait_beyond(tail.offset, HEARTBEAT_S)
             else:
                 # Another process writes it, or this one is about to begin.
-                time.sleep(POLL_S if offset else FIRST_POLL_S)
+                time.sleep(self._poll_s(now - began))
 
-    def _read(self, run_id: RunId, offset: int) -> bytes:
-        try:
-            with self.path(run_id).open("rb") as file:
-                file.seek(offset)
-                return file.read()
-        except FileNotFoundError:
-            return b""
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._readers += more
+
+    def _poll_s(self, followed_s: float) -> float:
+        soon = FIRST_POLL_S if followed_s < FIRST_S else POLL_S
+        return max(soon, _pause_s(self._readers))
+
+    def gathering_s(self) -> float:
+        """How long a run gathers words now before it tells them; the more run, the longer."""
+        return _pause_s(len(self._writers))
 
     def forget(self, run_id: RunId) -> None:
         """Delete all that lies here of one run, which must be over."""
@@ -104,7 +135,7 @@ class EventLogs:
         before = time.time() - seconds
         old = [
             file
-            for kind in ("*.stop", "*.jsonl")
+            for kind in (f"{STOPS}/*", "*.jsonl")
             for file in self._folder.glob(kind)
             if not file.name.endswith(audit.SUFFIX) and file.stat().st_mtime < before
         ]
@@ -113,15 +144,51 @@ class EventLogs:
         return len(old)
 
 
+class _Tail:
+    """What is added to a file, line by line; the file need not be there yet."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: FileIO | None = None
+        self._pending = b""
+        self.offset = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def lines(self) -> list[bytes]:
+        """The whole lines that have come since."""
+        if self._file is None:
+            try:
+                self._file = FileIO(self._path)
+            except FileNotFoundError:
+                return []
+        read = self._file.readall()
+        self.offset += len(read)
+        *lines, self._pending = (self._pending + read).split(b"\n")
+        return lines
+
+
 class EventWriter:
     """Appends the events of one run.
 
     Args:
         closed: called when it writes no more.
+        gathering_s: see `EventLogs.gathering_s`.
     """
 
-    def __init__(self, path: Path, closed: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        closed: Callable[[], object] = lambda: None,
+        gathering_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._closed = closed
+        self.gathering_s = gathering_s
         # One for each run: a word that is written wakes nobody but the readers of its run.
         self._written = threading.Condition()
         self._last_id = 0
@@ -156,6 +223,11 @@ class EventWriter:
         with self._written:
             self._file.close()
             self._written.notify_all()
+
+
+def _pause_s(many: int) -> float:
+    """How long each of so many waits so that together they do not act too often."""
+    return min(many / MOST_PER_S, LONGEST_PAUSE_S)
 
 
 def _parse(line: bytes) -> Event:

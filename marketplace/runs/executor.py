@@ -79,6 +79,8 @@ class Executor:
         folder: where lock files lie; shared by the web processes of this host.
         pseudonym: (app ident, person id) → what the app may know the person by.
         vault: opens the secrets of people for the run that needs them.
+
+    Whoever follows a run in this process reads from its `logs`, whose writers wake readers.
     """
 
     def __init__(
@@ -104,8 +106,8 @@ class Executor:
         self._inference = inference
         self._egress = egress
         self._blobs = blobs
-        self._logs = logs
-        self._audits = audits
+        self.logs = logs
+        self.audits = audits
         self._files = files
         self.questions = questions
         self._settings = settings
@@ -173,13 +175,14 @@ class Executor:
         if stop is not None:
             stop()
         else:
-            self._logs.ask_to_stop(run_id)
+            self.logs.ask_to_stop(run_id)
 
     def _watch(self) -> None:
         turn = 0
         while not self._closing.wait(WATCH_S):
+            wanted = self.logs.asked_to_stop() if self._stops else set()
             for run_id, stop in tuple(self._stops.items()):
-                if self._logs.stop_path(run_id).exists():
+                if str(run_id) in wanted:
                     stop()
             if turn % REAP_EVERY == 0:
                 try:
@@ -201,6 +204,7 @@ class Executor:
                     col(Run.state).in_([RunState.QUEUED, RunState.RUNNING])
                 )
             ).all()
+        dead = {name for name in {each[1] for each in held} if name and self._is_dead(name)}
         for found, name, state, created_at in held:
             run_id = RunId(found)
             if name == self.name:
@@ -208,7 +212,7 @@ class Executor:
                 is_new = state is RunState.QUEUED and utc_now() - created_at < START_GRACE
                 if run_id not in self._going and not is_new:
                     self._end_lost(run_id, *LOST)
-            elif name and (self._is_dead(name) or utc_now() - created_at > self._longest):
+            elif name in dead or (name and utc_now() - created_at > self._longest):
                 self._end_lost(run_id, *WEB_ENDED)
 
     def _is_dead(self, name: str) -> bool:
@@ -237,17 +241,17 @@ class Executor:
             ads.void_for_run(session, run_id, now=utc_now())
         self.questions.clear(run_id)
         self._record_end(run_id, rule)
-        with closing(self._logs.open(run_id)) as events:
+        with closing(self.logs.open(run_id)) as events:
             events.write("failed", {"message": message})
             events.write("done", {})
 
     def _record_end(self, run_id: RunId, rule: str) -> None:
-        with closing(self._audits.open(run_id)) as audit:
+        with closing(self.audits.open(run_id)) as audit:
             audit.end(RunState.FAILED.value, rule)
 
     def _carry_out(self, run_id: RunId, *, has_page: bool) -> None:
         try:
-            with closing(self._logs.open(run_id)) as events:
+            with closing(self.logs.open(run_id)) as events:
                 self._hold(run_id, events, has_page=has_page)
                 events.write("done", {})
         except Exception:
@@ -257,7 +261,7 @@ class Executor:
             with self._lock:
                 self._stops.pop(run_id, None)
                 self._going.discard(run_id)
-            self._logs.stop_path(run_id).unlink(missing_ok=True)
+            self.logs.stop_path(run_id).unlink(missing_ok=True)
 
     def _hold(self, run_id: RunId, events: EventWriter, *, has_page: bool) -> None:
         try:
@@ -334,7 +338,7 @@ class Executor:
 
         with self._lock:
             self._stops[run_id] = stop_all
-        with closing(self._audits.open(run_id)) as audit:
+        with closing(self.audits.open(run_id)) as audit:
             audit.begin(header, grant.withheld)
             try:
                 outcome = self._sandbox.run(job, desk, stop, audit.call)

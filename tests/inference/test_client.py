@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -83,10 +84,22 @@ FINISHED = ["finished", "stop", [1, 0, 2, 0, 0, 0], "Model"]
 
 
 def test_events_arrive_as_they_were_sent(serve: Callable[..., EngineClient]) -> None:
-    client = serve(answer(["queued", 3], ["piece", "a"], ["piece", "b"], FINISHED))
-    queued, first, _, finished = client.generate(make_generation())
+    client = serve(answer(["queued", 3], ["piece", "a"], FINISHED))
+    queued, first, finished = client.generate(make_generation())
     assert (queued.position, first) == (3, Piece("a"))
     assert finished.usage == Usage(prompt_tokens=1, generated_tokens=2)
+
+
+def test_pieces_that_wait_to_be_read_are_read_as_one(serve: Callable[..., EngineClient]) -> None:
+    client = serve(answer(["queued", 3], ["piece", "a"], ["piece", "b"], FINISHED))
+    stream = client.generate(make_generation())
+    assert isinstance(next(stream), Queued)
+    # The engine hangs up then, which ends the thread that reads from it.
+    for thread in threading.enumerate():
+        if thread.name == "engine-client":
+            thread.join(10)
+    assert next(stream) == Piece("ab")
+    assert isinstance(next(stream), Finished)
 
 
 def test_an_engine_that_hangs_up_before_the_end_is_gone(

@@ -1,5 +1,6 @@
 """The desk: what a running app asks the model for, and what that answers."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from marketplace.inference.ports import (
     type_answer_event,
 )
 from marketplace.infra.db import Database
+from marketplace.runs import events
 from marketplace.runs.prompts import MAX_PROMPT_CHARS
 from marketplace.runs.settings import RunSettings
 from tests.factories.desks import ASKED, PLENTY, Counter, desks
@@ -272,6 +274,23 @@ def test_cancelling_ends_an_answer(here: Stage, counter: Counter) -> None:
     assert here.inference.status().active == 0
     usage = counter.desk.tally.usage
     assert (usage.prompt_tokens, usage.generated_tokens) == (2, 1)
+
+
+def test_words_are_gathered_until_the_run_is_stopped(
+    here: Stage, counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MOST_PER_S", 0.001)
+    monkeypatch.setattr(events, "LONGEST_PAUSE_S", 60)
+    handle = counter.call("llm.open", **ASKED)
+    assert counter.call("llm.next", handle=handle) == {"text": "one "}
+    heard: list[dict[str, Any]] = []
+    reader = threading.Thread(target=lambda: heard.append(counter.call("llm.next", handle=handle)))
+    reader.start()
+    reader.join(0.1)
+    assert heard == []
+    counter.desk.cancel()
+    reader.join(10)
+    assert heard == [{"end": "cancelled"}]
 
 
 def test_answers_that_nobody_read_to_the_end_are_let_go(here: Stage, counter: Counter) -> None:

@@ -1,7 +1,7 @@
 """The event log: read while it is written, resumed by id, ended by a crash."""
 
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -87,6 +87,46 @@ def test_a_reader_goes_on_when_the_writer_ends_without_a_word(tmp_path: Path) ->
 def test_a_log_that_another_process_left_is_read_from_its_file(tmp_path: Path) -> None:
     written(tmp_path, "text", "done")
     assert names(EventLogs(tmp_path)) == ["text", "done"]
+
+
+def test_what_another_process_writes_is_found_as_it_comes(tmp_path: Path) -> None:
+    elsewhere, here = EventLogs(tmp_path), EventLogs(tmp_path)
+    seen: list[str] = []
+    is_read = threading.Semaphore(0)
+
+    def read() -> None:
+        for event in here.follow(RUN, after=0, is_over=lambda: False):
+            if event is not None:
+                seen.append(event.name)
+                is_read.release()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with closing(elsewhere.open(RUN)) as writer:
+        for name in ("started", "text", "done"):
+            writer.write(name, {})
+            assert is_read.acquire(timeout=10)
+    reader.join(10)
+    assert seen == ["started", "text", "done"]
+
+
+def test_the_more_runs_tell_words_the_longer_each_gathers_them(tmp_path: Path) -> None:
+    logs = EventLogs(tmp_path)
+    assert logs.gathering_s() == 0
+    with ExitStack() as opened:
+        for many in range(1, 21):
+            writer = opened.enter_context(closing(logs.open(RunId(new_id()))))
+            assert writer.gathering_s() == many / events.MOST_PER_S
+    assert logs.gathering_s() == 0
+
+
+def test_a_wish_to_stop_is_seen_by_every_process(tmp_path: Path) -> None:
+    logs = EventLogs(tmp_path)
+    assert logs.asked_to_stop() == set()
+    logs.ask_to_stop(RUN)
+    assert EventLogs(tmp_path).asked_to_stop() == {str(RUN)}
+    logs.forget(RUN)
+    assert logs.asked_to_stop() == set()
 
 
 def test_a_line_cut_off_by_a_crash_is_skipped_and_the_log_goes_on(tmp_path: Path) -> None:
