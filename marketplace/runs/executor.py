@@ -198,22 +198,27 @@ class Executor:
         run can be, and those of this process whose thread could not even note the end, because
         the disk was full or the database did not answer.
         """
+        going, now = tuple(self._going), utc_now()
+        unfinished = col(Run.state).in_([RunState.QUEUED, RunState.RUNNING])
         with self._database.reading() as session:
-            held = session.exec(
+            names = session.exec(select(Run.executor).where(unfinished).distinct()).all()
+            dead = [name for name in names if name and self._is_dead(name)]
+            ours = (col(Run.executor) == self.name) & col(Run.id).not_in(going)
+            theirs = col(Run.executor).in_(dead) | (col(Run.created_at) < now - self._longest)
+            lost = session.exec(
                 select(Run.id, Run.executor, Run.state, Run.created_at).where(
-                    col(Run.state).in_([RunState.QUEUED, RunState.RUNNING])
+                    unfinished, ours | (theirs & (col(Run.executor) != self.name))
                 )
             ).all()
-        dead = {name for name in {each[1] for each in held} if name and self._is_dead(name)}
-        for found, name, state, created_at in held:
+        for found, name, state, created_at in lost:
             run_id = RunId(found)
-            if name == self.name:
-                # Between its commit and its thread, a queued run has nobody for a moment.
-                is_new = state is RunState.QUEUED and utc_now() - created_at < START_GRACE
-                if run_id not in self._going and not is_new:
-                    self._end_lost(run_id, *LOST)
-            elif name in dead or (name and utc_now() - created_at > self._longest):
+            if name != self.name:
                 self._end_lost(run_id, *WEB_ENDED)
+            # Between its commit and its thread, a queued run has nobody for a moment.
+            elif run_id not in self._going and not (
+                state is RunState.QUEUED and now - created_at < START_GRACE
+            ):
+                self._end_lost(run_id, *LOST)
 
     def _is_dead(self, name: str) -> bool:
         try:
