@@ -5,10 +5,13 @@
  * list's name; on a page of results an element with the id "results".
  */
 
-const PAUSE_MS = 80;
+const PAUSE_MS = 100;
 
-/** Calls `ask` at the first keystroke, then again when typing rests; older questions are dropped. */
-function whileTyping(input, ask) {
+/**
+ * Calls `ask` when typing rests, and where `isQuick` at the first keystroke too; older questions
+ * are dropped.
+ */
+function whileTyping(input, ask, isQuick) {
   let timer;
   let last = 0;
   let asked = new AbortController();
@@ -27,7 +30,7 @@ function whileTyping(input, ask) {
 
   input.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(go, Date.now() - last > PAUSE_MS ? 0 : PAUSE_MS);
+    timer = setTimeout(go, isQuick && Date.now() - last > PAUSE_MS ? 0 : PAUSE_MS);
   });
   // Somebody was quicker than this script.
   if (document.activeElement === input && input.value !== input.defaultValue) go();
@@ -50,7 +53,8 @@ function renewResults(input) {
     document.getElementById("results").replaceWith(page.getElementById("results"));
     document.title = page.title;
     history.replaceState(null, "", url);
-  });
+    // A page of results takes long to draw; the next letter shall not wait for it.
+  }, false);
 }
 
 function suggest(input) {
@@ -84,7 +88,7 @@ function suggest(input) {
     show(list.children.length > 0);
     // An answer that comes late takes nobody's choice away.
     mark([...list.children].find((option) => option.dataset.href === chosen) ?? null);
-  });
+  }, true);
 
   input.addEventListener("keydown", (event) => {
     if (list.hidden || event.isComposing) return;

@@ -7,8 +7,18 @@
 
 const THEMES = ["auto", "light", "dark"];
 
-function current() {
-  return document.documentElement.dataset.theme ?? "auto";
+/** Runs after the next frame is painted. */
+function afterPaint(step) {
+  requestAnimationFrame(() => setTimeout(step));
+}
+
+/** Draws the whole page in a theme, at once: no colour fades on its way. */
+function draw(theme) {
+  const root = document.documentElement.dataset;
+  root.still = "";
+  if (theme === "auto") delete root.theme;
+  else root.theme = theme;
+  afterPaint(() => delete root.still);
 }
 
 function after(theme) {
@@ -16,8 +26,9 @@ function after(theme) {
 }
 
 export default function connect(button) {
+  let theme = document.documentElement.dataset.theme ?? "auto";
+
   function show() {
-    const theme = current();
     const label = button.dataset[`label${theme[0].toUpperCase()}${theme.slice(1)}`];
     button.setAttribute("aria-label", label);
     button.title = label;
@@ -30,11 +41,11 @@ export default function connect(button) {
   button.form.addEventListener("submit", (event) => {
     if (event.submitter !== button) return;
     event.preventDefault();
-    const next = after(current());
     const body = new FormData(button.form, button);
-    if (next === "auto") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = next;
+    theme = after(theme);
+    // The button answers first, then the page, which takes longer to draw.
     show();
+    afterPaint(() => draw(theme));
     fetch(button.form.action, { method: "POST", body, credentials: "same-origin", redirect: "manual", keepalive: true });
   });
   show();
